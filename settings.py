@@ -86,7 +86,7 @@ class Settings:
         return self.home / "presets"
 
     @property
-    def words_dir(self) -> Path:
+    def prompts_dir(self) -> Path:
         """Return the folder of encoded prompts; what lies there can be made again."""
         return self.home / "words"
 

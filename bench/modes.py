@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from checkpoint_sinks import Nowhere
 from fanslymotion.models.find import find_model
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import VideoModel
@@ -31,7 +32,6 @@ from fanslymotion.pipeline.windows import WindowOptions, plan_windows
 from fanslymotion.presets import ModelPreset, load_presets
 from fanslymotion.presets.options import MODES
 from fanslymotion.settings import ROOT, Settings
-from keepers import Nowhere
 from metrics import motion, psnr
 from PIL import Image
 
@@ -61,7 +61,7 @@ def clips(preset: ModelPreset) -> dict[str, SamplingParams]:
                 steps=sampled.steps,
                 schedule=sampled.schedule,
                 guidance=Guidance(1.0, 1.0),
-                motion=family(preset.family).options(request, preset, SAMPLED_FPS),
+                family_options=family(preset.family).options(request, preset, SAMPLED_FPS),
                 plan=plan_windows(preset.frames, preset.frames),
                 options=WindowOptions.of(preset.loop),
                 effort=sampled.effort,
@@ -104,7 +104,7 @@ def sample(loaded: VideoModel, clip: SamplingParams, photo: Image.Image) -> tupl
     """CPU seconds of the sampling, and the latents."""
     state = begin(loaded, clip, photo)
     began = time.process_time()
-    latents = sample_clip(loaded, clip, state, keeper=Nowhere())
+    latents = sample_clip(loaded, clip, state, checkpoints=Nowhere())
     return time.process_time() - began, latents
 
 

@@ -58,12 +58,12 @@ class Studio:
         if one:
             frames = order.clip.plan.frames
             order = replace(order, frames=frames, clip=replace(order.clip, plan=WindowPlan(frames, frames, 1, 0)))
-        renderer = self.model_cache.get(order.model)
+        loaded = self.model_cache.get(order.model)
         seen = fit_photo(photo, (order.clip.width, order.clip.height), "crop")
         began = time.perf_counter()
-        latents, plan = METHODS[method](renderer, order.clip, seen)
+        latents, plan = METHODS[method](loaded, order.clip, seen)
         took = time.perf_counter() - began
-        clip = np.concatenate(list(decode(renderer, latents[:, : order.frames], 14)))
+        clip = np.concatenate(list(decode(loaded, latents[:, : order.frames], 14)))
         return clip, plan, seen, took
 
 

@@ -14,11 +14,11 @@ from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 from PIL import Image
 
 Method = Callable[[VideoModel, SamplingParams, Image.Image], tuple[torch.Tensor, WindowPlan]]
-"""(renderer, clip, photo of the sampling size) -> latents (1, n ≥ plan.total, channels, h, w) and the windows used."""
+"""(loaded, clip, photo of the sampling size) -> latents (1, n ≥ plan.total, channels, h, w) and the windows used."""
 
 
 class Forget:
-    """A keeper that keeps nothing."""
+    """A checkpoints that keeps nothing."""
 
     def step(self, state: SamplingState) -> None:
         pass
@@ -30,33 +30,33 @@ class Forget:
 def windows(**changes: Any) -> Method:
     """The product's own windows, with some of their options changed."""
 
-    def run(renderer: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+    def run(loaded: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
         clip = replace(clip, options=replace(clip.options, **changes))
-        return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Forget()), clip.plan
+        return sample_clip(loaded, clip, begin(loaded, clip, photo), checkpoints=Forget()), clip.plan
 
     return run
 
 
-def chained(renderer: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+def chained(loaded: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
     """Last-frame chaining: each clip starts from the last frame of the one before and knows nothing else of it."""
     frames = clip.plan.frames
     count = 1 + -(-(clip.plan.total - frames) // (frames - 1))
     plan = WindowPlan(clip.plan.total, frames, count, 1)
     options = WindowOptions(pin="start", condition="last", guidance_cap=None)
     clip = replace(clip, plan=plan, options=options)
-    return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Forget()), plan
+    return sample_clip(loaded, clip, begin(loaded, clip, photo), checkpoints=Forget()), plan
 
 
-def co_denoised(renderer: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
+def co_denoised(loaded: VideoModel, clip: SamplingParams, photo: Image.Image) -> tuple[torch.Tensor, WindowPlan]:
     """All windows take each step together and agree on the mean where they overlap (as MimicMotion does with poses)."""
     plan = clip.plan
-    state = begin(renderer, clip, photo)
-    schedule = renderer.schedule(clip.steps, clip.schedule, clip.plan.frames, clip.width, clip.height)
+    state = begin(loaded, clip, photo)
+    schedule = loaded.schedule(clip.steps, clip.schedule, clip.plan.frames, clip.width, clip.height)
     generator = window_generator(clip.seed, 1)
     window = Window(schedule, clip.guidance, None, None, lambda _: torch.empty(0))
-    denoiser = renderer.denoiser(state.conditioning, clip.motion, window)
-    drawn = partial(draw, generator=generator, dtype=renderer.dtype, device=renderer.device)
-    x = renderer.noise(plan.sampled, clip.width, clip.height, drawn) * schedule.init_sigma
+    denoiser = loaded.denoiser(state.conditioning, clip.family_options, window)
+    drawn = partial(draw, generator=generator, dtype=loaded.dtype, device=loaded.device)
+    x = loaded.noise(plan.sampled, clip.width, clip.height, drawn) * schedule.init_sigma
     weight = torch.minimum(torch.arange(1, plan.frames + 1), torch.arange(plan.frames, 0, -1)).float()
     for i in range(schedule.steps):
         total, share = torch.zeros_like(x), torch.zeros(plan.sampled)

@@ -1,4 +1,4 @@
-"""Read what commands take: photos, a job's id, numbers in their ranges; and open the jobs that they work on."""
+"""Parse arguments of commands: photos, job ids, numbers in their ranges; and open the queue."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Jobs' ids, or t
 
 
 def open_jobs() -> tuple["Jobs", Settings]:
-    """Open the queue and show its notice, if there is one. Imported late: --help needs no queue."""
+    """Open the queue and show its notice, if there is one. Imported late, because --help needs no queue."""
     from ..queue.jobs import Jobs
 
     settings = Settings.from_env()
@@ -42,7 +42,7 @@ def open_jobs() -> tuple["Jobs", Settings]:
 
 
 def show_notice(notice: str) -> None:
-    """Print what the user must be told about the job list itself; nothing for ""."""
+    """Print a notice about the job list; nothing for ""."""
     if notice:
         said = as_message(notice).say(system_language())
         err().print(
@@ -51,10 +51,10 @@ def show_notice(notice: str) -> None:
 
 
 def find_job(jobs: "Jobs", text: str) -> "Job":
-    """Find a job by its id, or by the first characters of one.
+    """Find a job by its id or a unique prefix of it.
 
     Raises:
-        BadInput: No id, or several ids, begin so.
+        BadInput: No id, or several ids, match.
     """
     unknown = BadInput(msg("there is no job {job!r}; 'fanslymotion jobs list' shows them", job=text[:SHOWN]))
     if not (text.isascii() and text.isalnum()):
@@ -73,9 +73,9 @@ def find_job(jobs: "Jobs", text: str) -> "Job":
 
 
 def number(name: str) -> Callable[[str], int | float]:
-    """Return a parser for an option that is a number, with the range of the setting `name`.
+    """Return a parser for a numeric option, with the range of the setting `name`.
 
-    The parser raises `typer.BadParameter`, to which typer adds the option as it is called.
+    The parser raises `typer.BadParameter`, to which typer adds the option's name.
     """
     known = KNOWN[name]
 
@@ -93,22 +93,22 @@ def number(name: str) -> Callable[[str], int | float]:
 
 
 def number_option(name: str, *flags: str, **words: Any) -> Any:
-    """Return an option that is a number, with the range and the help of the setting `name`.
+    """Return a numeric option, with the range and the help of the setting `name`.
 
     Args:
         name: Of the setting.
-        *flags: How the option is typed; by default as the parameter is called.
-        **words: For `typer.Option`, instead of the usual ones.
+        *flags: Names of the option; by default derived from the parameter.
+        **words: Overrides for `typer.Option`.
     """
     known = {"help": KNOWN[name].described, "parser": number(name), "metavar": "NUMBER"}
     return typer.Option(*flags, **{**known, **words})
 
 
 def named_as_typed(message: Message, command: Any) -> Message:
-    """Return a refusal that names the option as it was typed instead of the setting behind it.
+    """Return a refusal that names the option as it was typed instead of the setting.
 
     Args:
-        message: Why a request was refused.
+        message: The refusal.
         command: The command whose options were typed.
     """
     for key in SETTING:
@@ -120,18 +120,18 @@ def named_as_typed(message: Message, command: Any) -> Message:
 
 
 def _typed(options: list[str]) -> str:
-    """Return the form of an option that was typed; its long form, the first of `options`, if none was."""
+    """Return the form of an option that was typed; if none was, its long form, the first of `options`."""
     words = [word.partition("=")[0] for word in sys.argv[1:]]
     return next((option for option in options if option in words), options[0])
 
 
 def find_photos(named: list[Path], wildcards: bool = sys.platform == "win32") -> list[Path]:
-    """Replace each folder by the photos in it, in the order of their names. Other files in it are left out.
+    """Replace each folder by the photos in it, sorted by name. Other files in it are ignored.
 
     Args:
-        named: Files and folders. A file is taken as it is, whatever it is called; one that is missing, too.
-        wildcards: `*.jpg` stands for the files of such names, where no file is called so. Windows' terminals leave
-            that to the program.
+        named: Files and folders. Files are kept as they are, whatever their names, also missing ones.
+        wildcards: Whether `*.jpg` stands for the files of such names, unless a file has that very name. Windows'
+            terminals leave this to the program.
 
     Returns:
         Files.

@@ -1,4 +1,4 @@
-"""Deliver finished videos: choose and try their place before the work, copy them after it, and again on request."""
+"""Deliver finished videos: choose and test their destination before the work, copy them after it."""
 
 import errno
 import os
@@ -31,11 +31,11 @@ MIN_FREE_BYTES = 64 << 20
 
 
 class Target(NamedTuple):
-    """Where a video goes.
+    """Destination of a video.
 
     Attributes:
-        path: Its file.
-        exact: That very file, even over another one; else a number is added where the name is taken.
+        path: The file.
+        exact: Write exactly this file, even over another one; else a number is added if the name is taken.
     """
 
     path: Path
@@ -43,24 +43,24 @@ class Target(NamedTuple):
 
 
 class NotDelivered(FanslymotionError):
-    """The video is made and cannot be copied to its place. The message has where it is and a command."""
+    """The video is finished but cannot be copied to its destination. The message has its place and a command."""
 
 
 def choose_targets(photos: list[Path], out_path: str | Path | None, suffix: str, ending: str = ".mp4") -> list[Target]:
-    """Choose where each file goes, and try to write there: after an hour of work is too late.
+    """Choose each file's destination, and test that it is writable: after an hour of work is too late.
 
     Args:
         photos: Their names become the videos'.
-        out_path: --out: a file for one photo, or a folder; None = the current folder. What ends in a separator is a
-            folder, which is made where it is missing.
+        out_path: --out: a file for one photo, or a folder; None = the current folder. A path that ends in a separator
+            is a folder, which is created if it is missing.
         suffix: Added to the names, as `720p-6s`.
-        ending: Of the files, as `.gif`.
+        ending: Suffix of the files, as `.gif`.
 
     Returns:
         A target for each photo, in their order.
 
     Raises:
-        BadInput: The place is not there, cannot be written, is full, or is one file for several videos.
+        BadInput: The destination is missing, not writable or full, or is one file for several videos.
     """
     asked = None if out_path is None else own_path(out_path, "--out")
     if asked is not None and str(out_path).endswith(("/", os.sep)) and not os.path.isdir(asked):
@@ -111,7 +111,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _usable(folder: Path, stem: str, suffix: str, ending: str) -> Path:
-    """Return the video's path with the photo's name, as much of it as the file system takes with a number behind."""
+    """Return the video's path from the photo's name, shortened to what the file system accepts with a number."""
     for name in (stem, *(stem[:length].strip() for length in SHORTER if length < len(stem)), PLAIN_NAME):
         if _refused(folder / f"{name}-{suffix}{LONGEST_NUMBER}{ending}") is None:
             break
@@ -119,7 +119,7 @@ def _usable(folder: Path, stem: str, suffix: str, ending: str) -> Path:
 
 
 def _refused(path: Path) -> OSError | None:
-    """Return what the system says against a file of that name; None when it takes one, or has one already."""
+    """Return the system's error for a file of that name; None if it accepts it, or it exists."""
     if sys.platform == "win32" and ":" in path.name:  # would open a second stream of the file before the colon
         return OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
     try:
@@ -163,10 +163,10 @@ def _check_folder(folder: Path) -> None:
 
 
 def deliver(job: Job, target: Target) -> Path:
-    """Copy the job's video to its place, whole or not at all.
+    """Copy the job's video to its destination, whole or not at all.
 
     Returns:
-        The name it got.
+        The path it got.
 
     Raises:
         NotFound: The job has no video.
@@ -192,10 +192,10 @@ def deliver(job: Job, target: Target) -> Path:
 
 
 def deliver_file(made: Path, target: Target) -> Path:
-    """Copy a file that was made of a job's video to its place, whole or not at all.
+    """Copy an exported file to its destination, whole or not at all.
 
     Returns:
-        The name it got.
+        The path it got.
 
     Raises:
         NotDelivered: It cannot be copied; it stays with the job.
@@ -214,7 +214,7 @@ def deliver_file(made: Path, target: Target) -> Path:
 
 
 def command(job: Job, target: Target) -> str:
-    """Write the command that delivers the video of `job` again, quoted for the system's terminal."""
+    """Return the command that delivers the job's video again, quoted for the system's shell."""
     words = ["fanslymotion", "jobs", "save", job.id, "--out", str(target.path)]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
@@ -222,14 +222,13 @@ def command(job: Job, target: Target) -> str:
 def copy(video: Path, target: Target) -> Path:
     """Copy a video into a file beside the target, then rename it.
 
-    The file is made as any program's, by the user's own umask: nothing asks the file system for rights, which a share
-    may refuse.
+    The file is created with the user's own umask: permissions are not set, because a share may refuse that.
 
     Returns:
-        The name it got.
+        The path it got.
 
     Raises:
-        OSError: As the file system says.
+        OSError: From the file system.
     """
     part = _part(target.path.parent)
     try:
@@ -249,7 +248,7 @@ def _part(folder: Path) -> Path:
 
 
 def _commit_beside(part: Path, path: Path) -> Path:
-    """Give a file its name, with the first free number if it is taken: another command may want it at this moment."""
+    """Rename a file to its name, with the first free number if it is taken: another command may take it at any time."""
     for name in chain([path], (path.with_stem(f"{path.stem}-{k}") for k in range(2, 100_000))):
         with suppress(FileExistsError):
             commit_new(part, name)

@@ -1,4 +1,4 @@
-"""End a command that cannot do what was asked: one sentence on stderr, and an exit code."""
+"""End a command that failed: one sentence on stderr, and an exit code."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ DONE, FAILED, BAD_INPUT, CANCELLED = 0, 1, 2, 130
 
 
 def folder_is_here() -> bool:
-    """Return whether the folder that the command was started in still exists."""
+    """Tell whether the command's working directory still exists."""
     try:
         return os.path.isdir(os.getcwd())
     except OSError:
@@ -28,6 +28,6 @@ def show_error(error: Exception | str) -> None:
 
 
 def fail(error: FanslymotionError) -> NoReturn:
-    """Print the error as a sentence and end the command: exit code 2 for bad input, 1 for anything else."""
+    """Print the error and end the command: exit code 2 for bad input, 1 for anything else."""
     show_error(error)
     sys.exit(BAD_INPUT if isinstance(error, BadInput) else FAILED)

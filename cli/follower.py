@@ -1,4 +1,4 @@
-"""Watch jobs in a terminal until they end: a bar while one runs, or a line for each stage."""
+"""Follow jobs in a terminal until they end: a progress bar, or a line for each stage."""
 
 import contextlib
 import signal
@@ -29,10 +29,10 @@ PLAIN_LINE_EVERY = 0.1  # share of the job between two lines where no bar can be
 
 
 class Follower:
-    """Watch jobs until they end, and start a worker when none is alive.
+    """Follow jobs until they end, and start a worker if none is alive.
 
-    Ctrl+C cancels the job and goes on watching; a second one stops watching (KeyboardInterrupt). A worker that this
-    object had to start ends with it; the jobs stay in the queue.
+    Ctrl+C cancels the job and continues to follow it; a second one stops following (KeyboardInterrupt). A worker that
+    this object started ends with it; the jobs stay in the queue.
 
     Args:
         jobs: The queue.
@@ -80,7 +80,7 @@ class Follower:
         """Follow one job to its end.
 
         Returns:
-            The job as it is then: done, failed or cancelled.
+            The job as done, failed or cancelled.
 
         Raises:
             NotFound: It was deleted meanwhile.
@@ -102,11 +102,11 @@ class Follower:
                     cancel_sent = True
                     self._say("cancelling; Ctrl+C once more stops watching")
                     self.jobs.cancel(job_id)
-                self._see_to_a_worker()
+                self._ensure_worker()
                 time.sleep(POLL_SECONDS)
 
-    def _see_to_a_worker(self) -> None:
-        """Start a worker if none is alive. Called again and again: another program's worker may end meanwhile."""
+    def _ensure_worker(self) -> None:
+        """Start a worker if none is alive. Called repeatedly: another program's worker may end meanwhile."""
         if time.monotonic() < self._next_worker_check:
             return
         self._next_worker_check = time.monotonic() + WORKER_CHECK_SECONDS

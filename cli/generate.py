@@ -1,4 +1,4 @@
-"""The command `fanslymotion generate`: hand photos in, watch the jobs, put the videos where they are wanted."""
+"""Implement `fanslymotion generate`: submit photos, follow the jobs, deliver the videos."""
 
 import os
 import secrets
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 
 def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRequest:
-    """Make a request of the options: draw a seed and choose a model where none is given.
+    """Create a request from the options; draw a seed and choose a model if none is given.
 
-    A model's path becomes absolute: the worker runs in another folder.
+    A model's path is made absolute, because the worker runs in another folder.
 
     Args:
-        presets: All of them.
-        settings: Where models are.
-        **wanted: The fields of `VideoRequest`, `idea`: the name of a ready prompt, "" for none, and `motion`, see
+        presets: All presets.
+        settings: The models' folder.
+        **wanted: The fields of `VideoRequest`; `idea`: name of a ready prompt, "" for none; `motion`: see
             `settle_motion`.
 
     Raises:
@@ -63,14 +63,14 @@ def make_request(presets: Presets, settings: Settings, **wanted: Any) -> VideoRe
 
 
 def chosen_loras(typed: Sequence[str], strength: float | None) -> tuple[LoraChoice, ...]:
-    """Read the LoRAs that were asked for.
+    """Parse the requested LoRAs.
 
     Args:
         typed: `NAME` or `NAME:STRENGTH`.
-        strength: That of the only one, where it has none of its own.
+        strength: Strength of the only LoRA, if it has none of its own.
 
     Raises:
-        BadInput: A strength is given, and it is not clear whose it is.
+        BadInput: A strength is given, but it is ambiguous for which LoRA.
     """
     loras = tuple(map(parse_lora, typed))
     if strength is None:
@@ -90,18 +90,18 @@ def submit(
     takes: int = 1,
     last: Path | None = None,
 ) -> tuple[list[tuple[Job, Target]], list[BadInput]]:
-    """Queue `takes` jobs for each photo. One bad photo does not stop the others.
+    """Submit `takes` jobs for each photo. One bad photo does not stop the others.
 
     Args:
         jobs: The queue.
         photos: Files.
-        targets: Where each video goes: `takes` of the first photo, of the second, ….
-        request: The settings for all of them.
-        takes: Videos of each photo, each with a seed of its own.
-        last: The picture that each video ends with.
+        targets: Destination of each video: `takes` of the first photo, of the second, ….
+        request: The settings of all of them.
+        takes: Videos of each photo, each with its own seed.
+        last: Picture that each video ends with.
 
     Returns:
-        The jobs with their videos' places, and why the other photos were refused.
+        The jobs with their destinations, and why other photos were refused.
 
     Raises:
         BadInput: All photos were refused.
@@ -125,7 +125,7 @@ def submit(
 
 
 def report_waiting(submitted: list[tuple[Job, Target]], as_json: bool) -> int:
-    """Print the jobs that were queued and are not followed (--no-wait). Return the exit code."""
+    """Print the submitted jobs that are not followed (--no-wait). Return the exit code."""
     for job, _ in submitted:
         if as_json:
             print_json(job_data(job))
@@ -144,14 +144,14 @@ def report_notes(job: Job) -> None:
 
 
 def report_licence(presets: Presets, model: str) -> None:
-    """Print the notice that a model's licence asks for, if it does ("Powered by …")."""
+    """Print the notice that a model's licence requires, if any ("Powered by …")."""
     licence = presets.models[model].licence if model in presets.models else None
     if licence is not None and licence.powered_by:
         err().print(f"{licence.powered_by} ({licence.name}, {licence.url})", style="dim")
 
 
 def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
-    """Print how long a job's video takes, with how much memory, and whether that is much for this machine."""
+    """Print the forecast time and memory of a job's video, and a warning if that is much for this machine."""
     model, workers = find_model(job.request.model, presets, jobs.settings), jobs.workers()
     upscaler = find_upscaler(job.request.upscaler, presets, jobs.settings)
     own, warm = [worker.pid for worker in workers if worker.alive], held(workers)
@@ -177,12 +177,12 @@ def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
 
 
 def follow(jobs: "Jobs", settings: Settings, submitted: list[tuple[Job, Target]], as_json: bool, verbose: bool) -> int:
-    """Watch the jobs to their ends and deliver their videos.
+    """Follow the jobs to their ends and deliver their videos.
 
     Args:
         jobs: The queue.
         settings: For a worker that must be started.
-        submitted: The jobs with their videos' places.
+        submitted: The jobs with their destinations.
         as_json: Print a line of JSON for each job instead of sentences.
         verbose: Show the jobs' logs.
 

@@ -1,4 +1,4 @@
-"""Write a job for a terminal: its stage, its time left, its log, its details, a table of jobs; or as data for JSON."""
+"""Format jobs for a terminal or as JSON: stage, time left, log, details, a table."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -28,16 +28,16 @@ def job_data(job: Job) -> dict[str, Any]:
 
 
 def titled(job: Job) -> str:
-    """Return a job's id and its photo's name, fit for a terminal."""
+    """Return a job's id and its photo's name, escaped for a terminal."""
     return f"{job.id}  {harmless(job.name)}"
 
 
 def stage_text(job: Job, paused: bool = False) -> str:
-    """Describe where a job stands: `sampling, window 1 of 2, step 14 of 25`.
+    """Describe the state of a job: `sampling, window 1 of 2, step 14 of 25`.
 
     Args:
         job: The job.
-        paused: Whether the queue is, which a waiting job waits for.
+        paused: The queue is paused, and a waiting job waits for that.
     """
     if job.status is Status.QUEUED and job.waits_for:
         return "waiting for a worker that has its model"
@@ -58,14 +58,14 @@ def stage_text(job: Job, paused: bool = False) -> str:
 
 
 def _steps_of_window(job: Job) -> list[str]:
-    """Return `step 14 of 25` of the window in work: the store counts the steps of all windows."""
+    """Return `step 14 of 25` of the current window; the store counts the steps of all windows."""
     each, rest = divmod(job.steps, max(1, job.windows))
     step = job.step - max(0, job.window - 1) * each
     return [f"step {step} of {each}"] if rest == 0 and each > 1 and 0 < step <= each else []
 
 
 def time_text(seconds: float | None) -> str:
-    """Write a duration as `45 s`, `3 min 20 s` or `1 h 5 min`; "" for None."""
+    """Format a duration as `45 s`, `3 min 20 s` or `1 h 5 min`; "" for None."""
     if seconds is None:
         return ""
     whole = round(seconds)
@@ -77,33 +77,33 @@ def time_text(seconds: float | None) -> str:
 
 
 def left_text(job: Job) -> str:
-    """Write the remaining time as `3 min 20 s left`; "" while it is not known."""
+    """Format the remaining time as `3 min 20 s left`; "" while it is unknown."""
     if job.eta_seconds is None:
         return ""
     return "a few seconds left" if job.eta_seconds < LITTLE_SECONDS else f"{time_text(job.eta_seconds)} left"
 
 
 def event_lines(events: Iterable[Event]) -> Iterator[Text]:
-    """Write a job's log and changes of status, a line each.
+    """Format a job's log and changes of status, one line each.
 
-    Other kinds of events are left out: samples are for a graph, and a fault is in the log as well.
+    Other events are omitted: samples are for a graph, and faults are in the log, too.
     """
     return (event_line(event) for event in events if event.kind in ("log", "status"))
 
 
 def event_line(event: Event) -> Text:
-    """Write an event as `14:03:07 text`, coloured by its level; the time is local."""
+    """Format an event as `14:03:07 text` in local time, coloured by its level."""
     when = datetime.fromtimestamp(event.time).strftime("%H:%M:%S")
     text = event.text if event.kind == EventKind.LOG else f"[{event.kind.upper()}] {event.text}"
     return Text(f"{when} {text}", style=LEVEL_STYLES.get(event.level, ""))
 
 
 def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
-    """Make a table of everything about one job, a line each.
+    """Build a table of everything about one job.
 
     Args:
         job: The job.
-        diagnosis: More lines for one that has failed: name -> text.
+        diagnosis: More lines for a failed one: name -> text.
     """
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
@@ -134,7 +134,7 @@ def job_details(job: Job, diagnosis: dict[str, str] | None = None) -> Table:
 
 
 def settings_text(request: "VideoRequest") -> str:
-    """Write a job's settings in one line: what is not set is left out, a switch is named, with "no" where it is off."""
+    """Format a job's settings in one line. Unset ones are omitted; switches are named, with "no" if they are off."""
     plain, parts = type(request)().to_json(), []
     for key in plain:
         name, value = key.replace("_", " "), getattr(request, key)
@@ -150,7 +150,7 @@ def settings_text(request: "VideoRequest") -> str:
 
 
 def jobs_table(jobs: Iterable[Job]) -> Table:
-    """Make a table of jobs, a row each, in the order given."""
+    """Build a table of jobs in the given order."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("id", "photo", "settings", "status", "stage", "made"):
         table.add_column(column, overflow="fold", no_wrap=column in ("id", "made"))

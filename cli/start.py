@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> None:
         words: The options; None = those of this program.
 
     Raises:
-        SystemExit: With 2, when the page cannot be served as asked; with 130 for Ctrl+C before it stands.
+        SystemExit: With 2 if the page cannot be served as requested; with 130 for Ctrl+C during the start.
     """
     asked = _parser().parse_args(words)
     try:

@@ -1,4 +1,4 @@
-"""Prepare stdout and stderr: any name can be printed, and their reader may end before the command does."""
+"""Prepare stdout and stderr: any name can be printed, and their reader may exit before the command."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ from typing import Any, TextIO, cast
 def utf8_streams() -> None:
     """Switch stdout and stderr to UTF-8: a redirected Windows stream would be cp1252 and fail on Cyrillic names.
 
-    What is said on stderr is never the result: where its reader goes, the command goes on.
+    stderr never carries a result, so the command continues if its reader exits.
     """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -19,33 +19,33 @@ def utf8_streams() -> None:
 
 
 def outliving_its_reader(stream: TextIO) -> TextIO:
-    """Return a stream that drops what is written after its reader has gone, instead of ending the command.
+    """Return a stream that drops what is written after its reader has exited, instead of ending the command.
 
-    As in `fanslymotion generate photo.jpg 2>&1 | head -1`. rich would exit with 1, without a word.
+    As in `fanslymotion generate photo.jpg 2>&1 | head -1`. rich would exit with 1 without any message.
 
     Args:
-        stream: stdout or stderr. None, where there is none, is returned as it is.
+        stream: stdout or stderr. None, if there is none, is returned as it is.
     """
     return cast("TextIO", _Outliving(stream)) if hasattr(stream, "write") else stream
 
 
 def reader_is_gone(error: OSError) -> bool:
-    """Return whether a write failed because the program that reads our output has ended.
+    """Tell whether a write failed because the program that reads our output has exited.
 
-    As in `fanslymotion jobs list | head`. Windows says "invalid argument" there.
+    As in `fanslymotion jobs list | head`. Windows reports "invalid argument".
     """
     return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
 def send_nowhere(stream: TextIO) -> None:
-    """Discard what is still to be written to a stream: Python's end would try it once more, and complain."""
+    """Redirect a stream's unwritten rest to the null device: Python would write it again at exit, and complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def discard_output() -> None:
-    """Discard what is still to be written to stdout and stderr, where they cannot be flushed."""
+    """Discard unwritten output to stdout and stderr if they cannot be flushed."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""Write README.md's table of what the planner chooses anew, by card, RAM and model. Computed, not measured.
+"""Update the table of what the planner chooses, by card, RAM and model, in docs/models.md. Computed, not measured.
 
 .venv/bin/python docs/plans.py
 """
@@ -16,7 +16,7 @@ from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets, load_presets
 from fanslymotion.settings import ROOT, Settings
 
-PAGE = ROOT / "README.md"
+PAGE = ROOT / "docs" / "models.md"
 BEGIN, END = "<!-- plans: docs/plans.py writes this table -->", "<!-- /plans -->"
 
 MODELS = (

@@ -1,4 +1,4 @@
-"""Say what each model is for and what it can, which one is recommended and why, and in which order they are listed."""
+"""Describe each model: what it is for, what it can do, whether it is recommended and why, and the order of the list."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ TO_GET = msg("It needs no account, and has been run on graphics cards.")
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Which model is recommended, and why.
+    """The recommended model.
 
     Attributes:
         name: The model's.
-        reason: Why this one.
+        reason: Why it is recommended.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Recommendation:
 
 
 def purpose_of(preset: ModelPreset) -> Message | None:
-    """Return what a model is for; None where its preset does not say."""
+    """Return what a model is for; None if its preset does not say."""
     return PURPOSE_WORDS[preset.purpose] if preset.purpose else None
 
 
 def abilities(preset: ModelPreset, presets: Presets) -> tuple[Message, ...]:
-    """Return what a model can that others cannot: the settings of its own, and how long a video is without a seam."""
+    """Return what a model can do that others cannot: its own settings, and the length of a video without a seam."""
     taken = taken_by(preset)
     found = [LABELS[name] for name in NAMED if name in taken]
     if motions_of(preset):
@@ -55,9 +55,9 @@ def abilities(preset: ModelPreset, presets: Presets) -> tuple[Message, ...]:
 
 
 def seamless(preset: ModelPreset, presets: Presets) -> int:
-    """Return the longest length, in seconds, that is generated in one window; 0 where each of them takes several.
+    """Return the longest length in seconds that is sampled in one window; 0 if each length takes several.
 
-    At the first smoothness, and with memory for the whole window.
+    At the first quality, and with enough memory for the whole window.
     """
     try:
         geometry = family(preset.family).geometry
@@ -68,7 +68,7 @@ def seamless(preset: ModelPreset, presets: Presets) -> int:
         duration.seconds
         for duration in presets.durations.values()
         if geometry.windows(
-            preset.rate(duration, quality).frames(duration.seconds), preset.frames, loop=preset.loop
+            preset.rate(duration, quality).frames(duration.seconds), preset.frames, period=preset.loop
         ).count
         == 1
     ]

@@ -1,4 +1,4 @@
-"""Tell whether a model of the user's is distilled, and how it is sampled then. No torch."""
+"""Tell whether a user's model is distilled, and how it is sampled then. No torch."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,16 +15,16 @@ from ..presets.schema import Sampling
 
 
 def is_distilled(kind: FlowFamily, files: Sequence[Path], headers: Sequence[FileHeader]) -> bool:
-    """Return whether files of weights are of a distilled model, by what they or their names say.
+    """Tell whether files of weights are of a distilled model, by their headers or names.
 
     Args:
         kind: Their family.
         files: The files.
-        headers: Theirs.
+        headers: Their headers.
 
     Raises:
-        BadInput: Neither says it, in a family whose makers publish both. Sampled as the other kind, their pictures are
-            spoilt.
+        BadInput: Neither says, in a family whose makers publish both kinds. Sampled as the other kind, their videos
+            would be spoilt.
     """
     said = [header.distilled for header in headers] + [kind.folders.distilled(file.name) for file in files]
     if True in said:
@@ -44,16 +44,16 @@ def is_distilled(kind: FlowFamily, files: Sequence[Path], headers: Sequence[File
 
 
 def sampled_otherwise(base: ModelFolder, kind: FlowFamily, distilled: bool, file: Path) -> dict[str, Any]:
-    """Return the keys of a preset by which files are sampled in another way than their base; none if they are not.
+    """Return the preset keys that differ from the base's because the files are sampled otherwise; empty if not.
 
-    The base may be distilled and the files not, as Wan's makers have them: then the family's way for those is theirs.
-    And the files may be distilled and the base not, or in another way than the base.
+    Either the base is distilled and the files are not (as Wan's makers publish them), or the files are distilled and
+    the base is not, or is in another way.
 
     Args:
         base: The model whose transformers the files replace.
         kind: Its family.
-        distilled: Whether the files are of a distilled model.
-        file: The first of them.
+        distilled: The files are of a distilled model.
+        file: The first file.
     """
     guided = base.preset.sampling.max_guidance > 1
     if not distilled:
@@ -66,14 +66,14 @@ def sampled_otherwise(base: ModelFolder, kind: FlowFamily, distilled: bool, file
 
 
 def chosen(preset: ModelPreset, distilled: bool | None) -> ModelPreset:
-    """Return the preset of a folder whose model is distilled, or is not, as the user says, with words for it.
+    """Return the preset of a folder, sampled as distilled or not as the user chose, with a summary of that.
 
     Args:
-        preset: As the folder's files tell.
-        distilled: As the user says; None = they are right.
+        preset: As the folder's files say.
+        distilled: The user's choice; None = as the files say.
 
     Raises:
-        BadInput: Its family has only one kind.
+        BadInput: The family has only one kind.
     """
     kind: Any = family(preset.family)
     if distilled is None:
@@ -93,7 +93,7 @@ def chosen(preset: ModelPreset, distilled: bool | None) -> ModelPreset:
 
 
 def both_kinds(preset: ModelPreset) -> bool:
-    """Tell whether models of a preset's family are distilled or not, and sampled in different ways."""
+    """Tell whether a preset's family has distilled and undistilled models, which are sampled in different ways."""
     kind: Any = family(preset.family)
     return isinstance(kind, FlowFamily) and bool(kind.folders.few_steps)
 

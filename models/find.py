@@ -19,15 +19,15 @@ OF_WEIGHTS = ("loras", "int8")
 
 
 def find_model(name: str, presets: Presets, settings: Settings) -> ModelFolder:
-    """Find a model's folder, which may still be missing.
+    """Find a model's folder, whether or not it is complete.
 
     Args:
-        name: of a preset, or the path of a folder.
-        presets: all presets.
-        settings: tell the folder of downloaded models.
+        name: Name of a preset, or path of a folder.
+        presets: All presets.
+        settings: The folder of downloaded models.
 
     Raises:
-        PresetError: the name is neither a preset nor a folder.
+        PresetError: The name is neither a preset nor a folder.
     """
     if name in presets.models:
         preset = presets.models[name]
@@ -64,7 +64,7 @@ def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolde
 
 
 def taken_by(preset: ModelPreset) -> tuple[str, ...]:
-    """Return the names of the settings that only some models take, and this one does."""
+    """Return the names of the optional settings that a model supports."""
     try:
         taken = family(preset.family).takes
     except ModelError:  # a user's preset with a family that is not here; `require_model` says so
@@ -78,7 +78,7 @@ def taken_by(preset: ModelPreset) -> tuple[str, ...]:
 
 
 def ideas_of(preset: ModelPreset, presets: Presets) -> tuple[str, ...]:
-    """Return the names of the ready prompts that a model offers; none where it reads no prompt."""
+    """Return the names of a model's ready prompts; none if it reads no prompt."""
     if "prompt" not in taken_by(preset):
         return ()
     return tuple(name for name in presets.ideas if preset.ideas is None or name in preset.ideas)
@@ -110,16 +110,16 @@ def default_model(presets: Presets, settings: Settings, complete: Collection[str
 
 
 def random_mini(preset: ModelPreset, settings: Settings) -> ModelFolder:
-    """Return the place of the random stand-in for `mini`; loading fills it."""
+    """Return the folder of the random stand-in for `mini`, which loading builds."""
     return family(preset.family).random_model(preset, settings.models / "mini-random")
 
 
 def find_upscaler(name: str | None, presets: Presets, settings: Settings) -> UpscalerFile | None:
-    """Find an upscaler's file. Return None if no upscaler is wanted.
+    """Find an upscaler's file. Return None if no upscaler is requested.
 
     Raises:
-        PresetError: the name is unknown.
-        ModelError: the file is missing.
+        PresetError: The name is unknown.
+        ModelError: The file is missing.
     """
     if name is None:
         return None
@@ -128,7 +128,7 @@ def find_upscaler(name: str | None, presets: Presets, settings: Settings) -> Ups
 
 
 def preset_folder(preset: HubPreset, settings: Settings) -> Path:
-    """Return the folder of a preset's files, which may still be missing."""
+    """Return the folder of a preset's files, whether or not it exists."""
     if preset.source == "bundled":
         return ROOT / preset.folder
     if preset.source == "hub":

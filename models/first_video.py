@@ -1,4 +1,4 @@
-"""Tell how long a plain video takes with a model here, also before the model is downloaded. Without torch."""
+"""Forecast a plain video with a model, also before the model is downloaded. Without torch."""
 
 from ..errors import FanslymotionError
 from ..pipeline.families.base import Forecast
@@ -14,12 +14,12 @@ WIDE = (1600, 900)
 
 
 def first_cost(preset: ModelPreset, presets: Presets, settings: Settings) -> Forecast | None:
-    """Forecast a video of the first length at the first size; None where that cannot be told.
+    """Forecast a video of the first length at the first size; None if it cannot be planned.
 
     Args:
-        preset: Of the model, whose files may be missing.
-        presets: All of them.
-        settings: Where models and measurements are.
+        preset: The model's, whose files may be missing.
+        presets: All presets.
+        settings: The folders of models and measurements.
     """
     resolution, seconds = first_size(presets)
     request = VideoRequest(resolution, seconds, next(iter(presets.qualities)), preset.name)
@@ -36,7 +36,7 @@ def first_size(presets: Presets) -> tuple[str, int]:
 
 
 def first_video(preset: ModelPreset, presets: Presets, settings: Settings) -> str:
-    """Return a sentence with the time of `first_cost`; "" where that cannot be told."""
+    """Return a sentence with the time of `first_cost`; "" if it cannot be planned."""
     expected = first_cost(preset, presets, settings)
     if expected is None:
         return ""

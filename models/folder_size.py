@@ -1,4 +1,4 @@
-"""Measure folders: what their files take on the disk, and what their removal gives back."""
+"""Measure folders: bytes on the disk, and bytes that their removal frees."""
 
 import os
 import stat

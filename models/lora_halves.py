@@ -1,8 +1,8 @@
-"""Tell by its name whether a LoRA file is for one of Wan 2.2's two transformers, and which file has the other half.
+"""Recognise by its name which of Wan 2.2's two transformers a LoRA file is for, and find the other half.
 
-Wan 2.2 A14B has one transformer for much noise and one for little. Trainers make a LoRA of two files, whose names
-differ in a mark: `…_high_noise` and `…_low_noise` (ai-toolkit, lightx2v, Comfy-Org), `…_HIGH_fp16` and `…_LOW_fp16`
-(Kijai), `HighNoise`, `hinoise`, `HN`, `_H` and the like (civitai). This module alone knows the marks.
+Wan 2.2 A14B has one transformer for high and one for low noise. Trainers write a LoRA as two files, whose names differ
+in a mark: `…_high_noise` and `…_low_noise` (ai-toolkit, lightx2v, Comfy-Org), `…_HIGH_fp16` and `…_LOW_fp16` (Kijai),
+`HighNoise`, `hinoise`, `HN`, `_H` and the like (civitai). Only this module knows the marks.
 """
 
 import re
@@ -44,14 +44,14 @@ COUNTERS = re.compile(r"[-_. ](e|ep|epoch|step|steps|s)?[-_]?\d{2,}(?=$|[-_. ])|
 
 @dataclass(frozen=True)
 class Mark:
-    """What in a name tells a half.
+    """The part of a name that tells the half.
 
     Attributes:
         half: HIGH or LOW.
         sureness: See `MARKS`.
-        start: Of the mark in the name.
-        end: Of the mark in the name, with the word `noise` and one separator behind it.
-        others: Names that the other half may have, the likeliest first.
+        start: Start of the mark in the name.
+        end: End of the mark, including the word `noise` and one separator behind it.
+        others: Possible names of the other half, the likeliest first.
     """
 
     half: str
@@ -63,11 +63,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Halves:
-    """Which of some files belong together.
+    """Pairs among some files.
 
     Attributes:
-        pairs: By the name of the pair, the names of the file for much noise and of that for little.
-        missing: By the name of a half whose other one is not here, the other one's likeliest name.
+        pairs: Names of the high-noise and the low-noise file, by the pair's name.
+        missing: Likeliest name of the missing half, by the name of a single half.
     """
 
     pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -75,10 +75,10 @@ class Halves:
 
 
 def find_halves(names: Iterable[str]) -> Halves:
-    """Find the pairs among files, and the halves that are alone.
+    """Find the pairs among files, and single halves.
 
     Args:
-        names: Of the files, without their suffix.
+        names: The files' names without suffix.
     """
     names = sorted(names)  # it may be a generator, and is gone through twice
     marks = {name: mark for name in names if (mark := find_mark(name))}
@@ -96,7 +96,7 @@ def find_halves(names: Iterable[str]) -> Halves:
 
 
 def find_mark(name: str) -> Mark | None:
-    """Return the surest mark of a name, of several the last one; None without one."""
+    """Return the surest mark in a name, the last one of several; None without any."""
     words = [(match.group().lower(), match.start(), match.end()) for match in WORD.finditer(name)]
     found: Mark | None = None
     for word, then in pairwise([*words, ("", len(name), len(name))]):
@@ -114,7 +114,7 @@ def find_mark(name: str) -> Mark | None:
 
 
 def _exact_pairs(marks: dict[str, Mark]) -> list[tuple[str, str]]:
-    """Pair names that differ in the mark alone, whatever their case."""
+    """Pair names that differ only in the mark, ignoring case."""
     here = {name.casefold(): name for name in marks} | {name: name for name in marks}
     found: list[tuple[str, str]] = []
     taken: set[str] = set()
@@ -129,7 +129,7 @@ def _exact_pairs(marks: dict[str, Mark]) -> list[tuple[str, str]]:
 
 
 def _loose_pairs(marks: dict[str, Mark]) -> list[tuple[str, str]]:
-    """Pair names that differ in the mark, and in how long each half was trained; one of each half alone."""
+    """Pair names that differ in the mark and the epoch, if there is one of each half."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name, mark in marks.items():
         if mark.sureness > 1:
@@ -139,7 +139,7 @@ def _loose_pairs(marks: dict[str, Mark]) -> list[tuple[str, str]]:
 
 
 def _without_mark(name: str, mark: Mark) -> str:
-    """Return a name without its mark, and without one of the separators beside it; the name where nothing is left."""
+    """Return a name without its mark and one of the separators beside it; the name itself if nothing is left."""
     before, after = name[: mark.start], name[mark.end :]
     if before[-1:] in "-_. " and (not after or after[0] in "-_. "):
         before = before[:-1]
@@ -149,7 +149,7 @@ def _without_mark(name: str, mark: Mark) -> str:
 
 
 def _as(given: str, word: str) -> str:
-    """Return a word in the letters' case of another."""
+    """Return a word in the letter case of another."""
     if given.isupper():
         return word.upper()
     return word.capitalize() if given[0].isupper() else word

@@ -1,4 +1,4 @@
-"""Recognise from a file's header what is no transformer of a video model, and say what to do with it. No torch."""
+"""Recognise files that are no transformer of a video model by their headers, and say what to do with them. No torch."""
 
 import re
 from pathlib import Path
@@ -25,14 +25,14 @@ VAE_PART = re.compile(r"^(first_stage_model\.|vae\.)?decoder\.")
 
 
 def refuse_others(file: Path, settings: Settings) -> None:
-    """Refuse a file that is something else than a transformer's weights.
+    """Refuse a file that is not a transformer.
 
     Args:
-        file: Of weights, GGUF or safetensors.
-        settings: tell the folder of LoRAs.
+        file: GGUF or safetensors.
+        settings: The folder of LoRAs.
 
     Raises:
-        BadInput: It is: the text says what, and what to do.
+        BadInput: It is something else; the text says what, and what to do.
         ModelError: It is missing or damaged.
     """
     names = frozenset(read_weights_file(file).shapes)
@@ -58,7 +58,7 @@ def refuse_others(file: Path, settings: Settings) -> None:
     if any(map(SVD.search, names)):
         raise BadInput(
             msg(
-                "{file} is Stable Video Diffusion in a single file, which is not read here; download that model: "
+                "{file} is Stable Video Diffusion in a single file, which is not supported; download that model: "
                 "fanslymotion models download {name}",
                 file=file,
                 name=SVD_MODEL,
@@ -77,7 +77,7 @@ def refuse_others(file: Path, settings: Settings) -> None:
 
 
 def _part(names: frozenset[str]) -> Message | None:
-    """Return which other component a file holds alone; None if it is none that is known."""
+    """Return which other component a file holds; None if it is no known one."""
     if any("blocks.0.self_attn." in name or "transformer_blocks.0." in name for name in names):
         return None  # beside a transformer there may be others
     if any(map(TEXT.search, names)):

@@ -255,11 +255,6 @@ def remove(
     return size
 
 
-def use_folder(path: Path, settings: Settings, name: str = "") -> ModelPreset:
-    """Make a preset for a folder of the user's, without copying it. Raise ModelError or BadInput."""
-    return save_preset(folder_preset(path), settings, name, folder_name(path))
-
-
 def folder_preset(path: Path) -> ModelPreset:
     """Return the preset of a folder of the user's. Raise ModelError or BadInput."""
     folder = own_path(path, "the folder")

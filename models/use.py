@@ -1,4 +1,4 @@
-"""Make a model of its own from files of weights, which take the place of another model's transformers. No torch."""
+"""Create a model from files of weights, which replace another model's transformers. No torch."""
 
 import os
 import re
@@ -36,18 +36,18 @@ def use_model(
     base: str = "",
     distilled: bool | None = None,
 ) -> ModelPreset:
-    """Make a preset for a model of the user's, without copying it.
+    """Create a preset for a user's model, without copying it.
 
     Args:
-        paths: one folder of a model, files of weights, or a folder with them.
-        presets: all presets.
-        settings: tell the folders.
-        name: of the new model; "" = from what it is.
-        base: name of the model whose transformers the files replace; "" = the first one here that they fit.
-        distilled: the model takes a few steps without guidance, or it does not; None = as its files or names say.
+        paths: One model folder, files of weights, or a folder with such files.
+        presets: All presets.
+        settings: The folders.
+        name: Of the new model; "" = derived from the files.
+        base: Name of the model whose transformers the files replace; "" = the first complete one that they fit.
+        distilled: The model is sampled in a few steps without guidance, or is not; None = as its files or names say.
 
     Raises:
-        BadInput, ModelError, PresetError: something is missing, damaged, or does not fit.
+        BadInput, ModelError, PresetError: Something is missing, damaged, or does not fit.
     """
     given = [own_path(path, "the folder") for path in paths]
     files: list[Path] = []
@@ -103,7 +103,7 @@ def _use_files(
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the files of weights at a path; none for a model's own folder, whole or not."""
+    """Return the files of weights at a path; none for a model's own folder, complete or not."""
     if not path.is_dir():
         return [path] if is_weights_file(path) else []
     if (path / INDEX).is_file() or family_of_folder(path).recognises(path):
@@ -187,7 +187,7 @@ def _likeness(file: Path, model: ModelFolder) -> int:
 
 
 def _in_order(files: Sequence[Path], kind: FlowFamily, model: str) -> list[Path]:
-    """Return the files in the order of the transformers. Raise BadInput if there are too few, or too many."""
+    """Return the files in the order of the transformers. Raise BadInput for too few or too many."""
     if len(kind.folders.denoisers) == 1:
         if len(files) == 1:
             return list(files)

@@ -1,7 +1,8 @@
-"""Store a job's latents and progress in numbered safetensors files, each of them whole or absent.
+"""Store a job's latents and progress in numbered safetensors files, each whole or absent.
 
-An open file cannot be replaced on Windows, so every checkpoint has a name of its own; older ones are deleted after it.
-Each holds the memory plan, too, in its note. One without tensors is a plan alone: nothing was sampled under it yet.
+Windows cannot replace an open file, so every checkpoint has a name of its own and older ones are deleted afterwards.
+Each checkpoint also holds a note with the memory plan. A checkpoint without tensors holds only the note: nothing was
+sampled under that plan yet.
 """
 
 import errno
@@ -51,8 +52,8 @@ class Saved:
     """A checkpoint read back.
 
     Attributes:
-        state: Where sampling goes on.
-        note: What the caller's `Checkpoints.note` gave when it was written (JSON).
+        state: Where sampling resumes.
+        note: The note stored with it (JSON).
     """
 
     state: SamplingState
@@ -60,11 +61,11 @@ class Saved:
 
 
 class Note(NamedTuple):
-    """What a checkpoint keeps along.
+    """The note of the newest checkpoint.
 
     Attributes:
-        values: of the note, {} when there is no checkpoint.
-        sampled: the checkpoint has latents, or at least the conditioning, to go on from.
+        values: The note; {} without a checkpoint.
+        sampled: The checkpoint has tensors, at least the conditioning, from which sampling can resume.
     """
 
     values: dict[str, Any]
@@ -72,7 +73,7 @@ class Note(NamedTuple):
 
 
 def newest_note(folder: Path) -> Note:
-    """Return what the newest checkpoint that is whole keeps along, whatever job it belongs to."""
+    """Return the note of the newest checkpoint that is whole, whatever job it belongs to."""
     for _, path in sorted(numbered(folder), reverse=True):
         with suppress(*UNUSABLE):
             header, tensors = _read_whole(path)
@@ -81,15 +82,15 @@ def newest_note(folder: Path) -> Note:
 
 
 def keep_note(folder: Path, values: dict[str, Any], shape: Sequence[str]) -> None:
-    """Write another note to a work folder's newest checkpoint, or a checkpoint without tensors.
+    """Replace the note of a work folder's newest checkpoint, or write a checkpoint without tensors.
 
     Args:
-        folder: the work folder.
-        values: the note.
-        shape: names of the values that the tensors depend on: with others the checkpoints are deleted.
+        folder: The work folder.
+        values: The note.
+        shape: Keys of the note on which the tensors depend. If one of them changes, all checkpoints are deleted.
 
     Raises:
-        OSError: it cannot be written, or the newest one cannot be read now.
+        OSError: The note cannot be written, or the newest checkpoint cannot be read now.
     """
     found, of_no_use = sorted(numbered(folder), reverse=True), False
     header, tensors = {"version": VERSION, "key": "", "window": 0, "step": 0, "noise_dtype": "float32"}, {}
@@ -114,7 +115,7 @@ def keep_note(folder: Path, values: dict[str, Any], shape: Sequence[str]) -> Non
 
 
 def numbered(folder: Path) -> list[tuple[int, Path]]:
-    """List the checkpoint files of a work folder with their numbers, in no order."""
+    """List the checkpoint files of a work folder with their numbers, in no particular order."""
     found = []
     for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
         number = path.name[len(PREFIX) : -len(SUFFIX)]
@@ -124,15 +125,15 @@ def numbered(folder: Path) -> list[tuple[int, Path]]:
 
 
 class Checkpoints:
-    """Write and read the checkpoints of one job. This is the `CheckpointSink` that `sample_clip` asks for.
+    """Write and read the checkpoints of one job: the `CheckpointSink` of `sample_clip`.
 
     Args:
-        folder: The job's work folder; made at the first write.
-        key: Stands for everything that decides the latents. A checkpoint with another key is not this job's.
-        note: Called at each write; returns what is stored with the latents (JSON).
+        folder: The job's work folder; created by the first write.
+        key: Hash of everything that decides the latents. Checkpoints with another key are ignored.
+        note: Called at each write; returns the note to store (JSON).
         interval: Seconds between the checkpoints that `step` writes.
         clock: Monotonic seconds.
-        earlier: Key of another way of computing, in which the job has begun: its checkpoints are gone on with, too.
+        earlier: Second key whose checkpoints are also resumed: the job has begun with another way of computing.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Checkpoints:
             self.now(state)
 
     def now(self, state: SamplingState) -> None:
-        """Write the state at once. A full disk costs the checkpoint, not the job: it is logged, sampling goes on."""
+        """Write the state now. A full disk is logged and sampling continues without the checkpoint."""
         began = self.clock()
         try:
             self._write(state)
@@ -176,9 +177,9 @@ class Checkpoints:
         self.seconds += self.clock() - began
 
     def load(self) -> Saved | None:
-        """Read the newest checkpoint that is whole and this job's; None if there is none.
+        """Read this job's newest checkpoint that is whole; None if there is none.
 
-        Files that are damaged, or of another job, are logged and passed over; they never raise.
+        Files that are damaged or of another job are logged and skipped; they never raise.
         """
         for _, path in sorted(numbered(self.folder), reverse=True):
             try:
@@ -237,7 +238,7 @@ class Checkpoints:
 
 
 def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """Return the tensors whose names begin so, by the rest of their names."""
+    """Return the tensors whose names begin with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
@@ -255,7 +256,7 @@ def _write_file(folder: Path, number: int, header: dict[str, Any], tensors: dict
 
 
 def _read_whole(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Read the header and the tensors of a file. Raise one of UNUSABLE if it is not as it was written."""
+    """Read the header and the tensors of a file. Raise one of UNUSABLE if it is damaged."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         text = metadata["fanslymotion"]

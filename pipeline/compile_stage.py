@@ -1,6 +1,7 @@
-"""Have a model compiled before a job's first step: compute every kind of step, and a chunk of frames, once for nothing.
+"""Compile a model before a job's first step, by computing each kind of step and one decoder chunk on noise.
 
-So a compiler that fails costs no step, one that takes a minute is shown as what it is, and steps are measured as such.
+So a compiler error costs no sampled step, the user sees that the model is being compiled, and the measured times of
+steps do not contain it.
 """
 
 import logging
@@ -36,18 +37,18 @@ PASS = (FanslymotionError, Cancelled, HandBack, NotFinite)
 
 
 def compile_model(attempt: Attempt, model: VideoModel, state: SamplingState) -> float:
-    """Compile what the job needs and what was not compiled yet.
+    """Compile what the job needs and this process has not compiled yet.
 
     Args:
-        attempt: The job's.
-        model: Loaded, and told to compute compiled.
-        state: From which sampling goes on.
+        attempt: The attempt.
+        model: The loaded model, set to compute compiled.
+        state: Where sampling begins or resumes.
 
     Returns:
-        Seconds that it took; 0 where nothing was left to do.
+        Seconds spent on compiling; 0 if there was nothing to do.
 
     Raises:
-        CompilingFailed: The compiler cannot do it, or its result cannot be run.
+        CompilingFailed: Compiling failed, or its result cannot be run.
     """
     compiled, clip, memory = model.compiled, attempt.resolved.clip, attempt.memory
     if compiled is None:
@@ -103,7 +104,7 @@ def _noise(model: VideoModel, state: SamplingState, attempt: Attempt, frames: in
 
 @contextmanager
 def _failing_as(attempt: Attempt, stage: Stage) -> Iterator[None]:
-    """Give errors the name of what has failed: memory that runs out does so in the stage that is tried out."""
+    """Attribute errors to the stage that is being compiled: out-of-memory then shrinks that stage."""
     try:
         yield
     except PASS:
@@ -119,10 +120,10 @@ def _failing_as(attempt: Attempt, stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def _marked(attempt: Attempt) -> Iterator[None]:
-    """Leave a file while the compiler is at work: an attempt whose process died of it is not repeated.
+    """Mark the work folder while the compiler runs: if the process dies, the next attempt does not compile.
 
-    The compiler cannot be interrupted, and a worker that is to stop is killed when it takes too long. That is no fault
-    of the compiler: the file goes as soon as the job is not wanted here any more.
+    The compiler cannot be interrupted, so a worker that is asked to stop may be killed. That is not the compiler's
+    fault: the mark is removed as soon as the job is cancelled or to be handed back.
     """
     mark, ended = attempt.work / COMPILER_AT_WORK, threading.Event()
 

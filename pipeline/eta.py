@@ -1,10 +1,10 @@
-"""Say how far a job is and how long it still takes, from its own times and from what was forecast."""
+"""Estimate how much of a job is done and how long the rest takes, from its own times and the forecast."""
 
 import time
 from collections.abc import Callable, Set
 
 from .hardware.measurements import Figure
-from .progress import Course, Stage
+from .progress import Extrapolation, Stage
 
 GUESSES = {
     Stage.LOADING: 6.0,
@@ -27,15 +27,16 @@ SLOWEST, QUICKEST = 4.0, 0.7
 
 
 class JobClock:
-    """Turns finished units into a share (0..1) and the seconds left. Waiting in the queue is not part of it.
+    """Convert finished units into a share (0..1) and the seconds left. Time in the queue does not count.
 
     Args:
-        units: For each stage how many there are (denoising steps, frames; 1 where a stage is one thing).
-        known: Seconds per unit as forecast, by stage.
+        units: Number of units of each stage: denoising steps, frames; 1 for a stage without parts.
+        known: Forecast seconds per unit, by stage.
         now: Returns seconds.
-        peak: Returns the bytes allocated at the highest point since its last call, 0 where they are not counted.
+        peak: Returns the peak of allocated bytes since its last call; 0 if they are not counted.
         measured: Stages whose forecast comes from measurements; None = all of `known`.
-        shared: One device computes all stages: where sampling is slower than forecast, the later ones will be, too.
+        shared: One device computes all stages: if sampling is slower than forecast, later stages are expected to be,
+            too.
     """
 
     def __init__(
@@ -67,15 +68,15 @@ class JobClock:
         self._part = 0.0
         """How many of them are finished."""
         self._began = self._mark = now()
-        self.course = self._plot(0.0)
+        self.extrapolation = self._plot(0.0)
 
     def enter(self, stage: Stage, done: float = 0.0, together: float = 1.0) -> None:
         """Begin a stage.
 
         Args:
-            stage: it.
-            done: units of it that exist already (a resumed job).
-            together: units that are finished at once.
+            stage: The stage.
+            done: Units of it that exist already, in a resumed job.
+            together: Units that finish at the same time.
         """
         self.leave()
         share = self.share
@@ -88,15 +89,15 @@ class JobClock:
         self._left[stage] = self.units[stage] - done
         self._covered[stage] = self._left[stage]
         self._peak()
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def done(self, units: float, more: bool = False, together: float | None = None) -> None:
-        """Count finished units of the current stage, from its beginning.
+        """Set the number of finished units of the current stage.
 
         Args:
-            units: finished.
-            more: of those that come together, some are still in work.
-            together: units that come next at once; None = as many as now.
+            units: Finished units, counted from the stage's beginning.
+            more: Other units of the same group are still in progress.
+            together: Units in the next group; None = as in this one.
         """
         stage = self._stage
         assert stage is not None
@@ -107,34 +108,34 @@ class JobClock:
         if more:
             self._part = fresh
         else:
-            now, share = self.now(), self.course.share_at(self.now(), ended=True)
+            now, share = self.now(), self.extrapolation.share_at(self.now(), ended=True)
             rate = (now - self._mark) / fresh
             old = self.rates.get(stage)
             self.rates[stage] = rate if old is None else old + NEWEST * (rate - old)
             self._mark, self._part, self._together = now, 0.0, fresh if together is None else together
             self._left[stage] = max(0.0, self._left[stage] - fresh)
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def leave(self) -> None:
         """End the current stage."""
         if self._stage is None:
             return
-        share = self.course.share_at(self.now(), ended=True)
+        share = self.extrapolation.share_at(self.now(), ended=True)
         spent = self.now() - self._began
         self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + spent
         self.peaks[self._stage] = self._peak()
         self._left[self._stage] = 0.0
         self._stage = None
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def skip(self, stage: Stage) -> None:
-        """Leave out a stage whose result is there already."""
+        """Skip a stage whose result exists already."""
         share = self.share
         self._left[stage] = 0.0
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def figures(self) -> dict[Stage, Figure]:
-        """Return what the stages took that this attempt has ended and done at least half of itself."""
+        """Return the measurements of the ended stages of which this attempt did at least half."""
         return {
             stage: Figure(seconds=spent / self._covered[stage], peak=self.peaks[stage])
             for stage, spent in self.seconds.items()
@@ -143,15 +144,15 @@ class JobClock:
 
     @property
     def share(self) -> float:
-        """Of the whole job, by time. Never falls: what is corrected changes its speed from then on."""
-        return self.course.share_at(self.now())
+        """Share of the job that is done, by time. Never falls: a correction only changes its speed."""
+        return self.extrapolation.share_at(self.now())
 
     @property
     def eta(self) -> float | None:
-        """Seconds left, None while the pace of a stage that takes long is known from the formula only."""
-        return self.course.eta_at(self.now())
+        """Seconds left; None while the pace of a long stage is known from the formula only."""
+        return self.extrapolation.eta_at(self.now())
 
-    def _plot(self, share: float) -> Course:
+    def _plot(self, share: float) -> Extrapolation:
         now, left, unit, spent = self.now(), self._seconds_left(), 0.0, 0.0
         if self._stage is not None and self._left[self._stage] > 0:
             rate = self._rate(self._stage)
@@ -162,7 +163,7 @@ class JobClock:
             for stage, count in self._left.items()
             if stage not in self.rates and stage not in self.measured
         )
-        return Course(now, share if left > 0 else 1.0, left, unit, spent, unknown <= SMALL * left)
+        return Extrapolation(now, share if left > 0 else 1.0, left, unit, spent, unknown <= SMALL * left)
 
     def _seconds_left(self) -> float:
         return sum(self._rate(stage) * count for stage, count in self._left.items())
@@ -173,7 +174,7 @@ class JobClock:
         return self.known.get(stage, GUESSES[stage]) * self._slowness(stage)
 
     def _slowness(self, stage: Stage) -> float:
-        """Return how many times its forecast the sampling of this job took, for the stages after it."""
+        """Return the measured time of this job's sampling over its forecast, for the stages after it."""
         taken, expected = self.rates.get(Stage.SAMPLING), self.known.get(Stage.SAMPLING)
         if not self._shared or stage not in (Stage.DECODING, Stage.SAVING) or not taken or not expected:
             return 1.0

@@ -1,4 +1,4 @@
-"""Keep the loaded model warm between jobs, and load another one so that the wait can be cancelled."""
+"""Keep a loaded model between jobs, and load models so that a cancelled job need not wait for the disk."""
 
 import threading
 from collections.abc import Callable
@@ -22,9 +22,10 @@ T = TypeVar("T")
 
 
 def run_beside(work: Callable[[], T], poll: Callable[[], None]) -> T:
-    """Run work on a thread of its own, calling `poll` a few times a second; return its result or raise its error.
+    """Run work in a thread, and call `poll` a few times per second. Return the work's result or raise its error.
 
-    What `poll` raises is raised once the work has ended: it cannot be interrupted, and must not meet the next job's.
+    If `poll` raises, its error is raised when the work has ended: the work cannot be interrupted, and must not overlap
+    with the next job.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="fanslymotion-beside") as beside:
         future = beside.submit(work)
@@ -35,11 +36,11 @@ def run_beside(work: Callable[[], T], poll: Callable[[], None]) -> T:
 
 
 class ModelCache:
-    """Keeps one loaded model. For one worker thread at a time: a second one waits.
+    """Keep one loaded model. One thread uses it at a time; a second one waits.
 
     Args:
-        shortcuts: As for `Family.load`.
-        compiler: Compiles the models; None = torch's own.
+        shortcuts: See `Family.load`.
+        compiler: Compiles the models; None = torch's compiler.
     """
 
     def __init__(self, shortcuts: bool = True, compiler: Compiler | None = None) -> None:
@@ -55,10 +56,16 @@ class ModelCache:
         on_part: PartCallback = lambda part, done: None,
         placement: Placement | None = None,
     ) -> VideoModel:
-        """Return the model in memory, or load it. Raise ModelError when its folder is not whole.
+        """Return the cached model, or load it.
 
-        `on_part` runs in the caller's thread while another one loads, so that raising Cancelled there ends the wait at
-        once; what is being read is dropped at the next part.
+        Args:
+            model: The model's folder.
+            on_part: Called in this thread while another one loads. Cancelled, raised here, ends the wait at once; the
+                load is dropped at its next component.
+            placement: Device, dtype and offload; None = the default.
+
+        Raises:
+            ModelError: The folder is incomplete or damaged.
         """
         with self._lock:
             placement = placement or choose_placement()
@@ -75,7 +82,7 @@ class ModelCache:
             return self._loaded
 
     def _fresh(self, model: ModelFolder) -> bool:
-        """Return whether the folder still has the files of the model in memory, and no new download or training."""
+        """Tell whether the folder's files are still those of the cached model."""
         assert self._loaded is not None
         return family(model.preset.family).check(model.folder, model.preset).fingerprint == self._loaded.fingerprint
 
@@ -90,12 +97,12 @@ class ModelCache:
         return self._loaded.model if self._loaded else None
 
     def release(self) -> None:
-        """Give the memory back; the next `get` loads again."""
+        """Release the model's memory; the next `get` loads again."""
         with self._lock:
             self._drop()
 
     def forget_failed(self) -> None:
-        """Let go of a load that failed: its error holds what it had loaded."""
+        """Drop a failed load, whose error keeps tensors alive."""
         with self._lock:
             if self._loading is not None:
                 self._drop()
@@ -110,7 +117,7 @@ class ModelCache:
 
 
 class _Loading:
-    """One load on a thread of its own: disk reads cannot be interrupted, the wait for them can."""
+    """A load in a thread of its own: the wait for it can be interrupted, disk reads cannot."""
 
     def __init__(self, model: ModelFolder, placement: Placement, shortcuts: bool) -> None:
         self._parts = parts(family(model.preset.family))
@@ -140,7 +147,7 @@ class _Loading:
         return self._result
 
     def abandon(self) -> None:
-        """End a load whose result is not needed any more, before another one takes memory."""
+        """End a load whose result is no longer needed, before another one takes memory."""
         self._stop.set()
         self._thread.join()
         self._result = None

@@ -13,11 +13,11 @@ class Output:
     """Size, length and frame rate of the finished video.
 
     Attributes:
-        width: in pixels.
-        height: in pixels.
-        sampled: frames that the model gives.
-        interpolation: frames shown for each of them.
-        fps: frames shown a second.
+        width: Pixels.
+        height: Pixels.
+        sampled: Number of sampled frames.
+        interpolation: Frames of the finished video per sampled frame.
+        fps: Frames per second of the finished video.
     """
 
     width: int
@@ -40,16 +40,16 @@ class Output:
 def resolve_output(
     request: VideoRequest, photo_size: tuple[int, int], model: ModelPreset | None, presets: Presets
 ) -> Output:
-    """Return what a request comes to.
+    """Compute the finished video's size, length and frame rate.
 
     Args:
-        request: the request.
-        photo_size: width and height in pixels.
-        model: its model's preset; None where that is gone, which leaves the length's and the quality's own rate.
-        presets: all presets.
+        request: The settings.
+        photo_size: Width and height of the photo, pixels.
+        model: The model's preset. None (it was removed) = the frame rates of length and quality.
+        presets: All presets.
 
     Raises:
-        PresetError: the request names an unknown preset.
+        PresetError: The request names an unknown preset.
     """
     duration, quality = presets.duration(request.seconds), presets.quality(request.quality)
     rate = model.rate(duration, quality) if model else usual_rate(duration, quality)
@@ -57,6 +57,6 @@ def resolve_output(
     return Output(width, height, rate.frames(duration.seconds), rate.interpolation, rate.fps * rate.interpolation)
 
 
-def drawn_size(output: Output, model: ModelPreset) -> tuple[int, int]:
-    """Return the (width, height) in pixels that the model draws for an output, before any memory plan."""
+def sampled_size(output: Output, model: ModelPreset) -> tuple[int, int]:
+    """Return the sampling size (width, height) in pixels, before any memory plan."""
     return sampling_size(output.size, model, family(model.family).geometry.multiple)

@@ -1,4 +1,4 @@
-"""One job from photo to video file: load, encode, sample, decode; resumable at every moment."""
+"""Make one job's video from its photo: load, encode, sample, decode, save. Resume from checkpoints."""
 
 import logging
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from .compile_stage import compile_model
 from .families.base import ModelFolder
 from .families.forecast import forecast
 from .families.nan_checks import NotFinite
+from .families.prompts import PromptCache
 from .families.weights.compiling import is_compilers, reason
-from .families.words import WordCache
 from .hardware.machine import Machine
 from .hardware.malloc import free_memory
 from .hardware.measurements import Measurements
@@ -31,7 +31,7 @@ from .model_cache import ModelCache
 from .progress import ProgressCallback, Stage, ignore
 from .request import VideoRequest, VideoResult
 from .resolve import resolve, with_plan
-from .stages import Attempt, encode, load, read_words, sample
+from .stages import Attempt, encode, encode_prompt, load, sample
 from .video_file import VideoFile
 
 log = logging.getLogger(__name__)
@@ -57,19 +57,31 @@ def produce(
     before: Path | None = None,
     last: NormalisedPhoto | None = None,
 ) -> VideoResult:
-    """Make the video `out` from `photo`, normalised or not; go on from the checkpoint in `work` when there is one.
+    """Make the video `out` from `photo`, and resume from the checkpoint in `work` if there is one.
 
-    model: the folder that `request.model` means; upscaler: the file that `request.upscaler` does (`models.find`).
-    progress: called in this thread at least at every step; Cancelled and HandBack that it raises pass through, and no
-    partial file stays. record: more for the file's metadata (the job's id). Everyone who gets the video can read it.
-    measures: filled with what tests and benches want to know (see `Attempt.measures`).
-    checkpoint_seconds: time between two checkpoints within a window; each window's end gets one anyway.
-    machine: to plan the memory for; by default this one as it is now.
-    before: a video that this one is joined to, of which `photo` is the last frame: `out` is both, that frame once.
-    last: the picture that the video ends with, for a model that takes it.
-    killed: the stage in which the system killed the process of the last attempt because memory ran out.
-    Raise BadInput, ModelError or RenderError with a sentence for the user; its notes say what had been tried. Out of
-    memory is no error: the job steps down and goes on (`fallback.py`).
+    Out of memory is not an error: the job falls back to a cheaper plan and resumes (`memory/fallback.py`).
+
+    Args:
+        request: The settings.
+        model: The folder of `request.model` (`models.find`).
+        photo: The photo; a path is normalised when it is opened.
+        out: The mp4 file to write; whole or absent.
+        work: The job's work folder, with its checkpoints.
+        settings: The data folder.
+        presets: All presets.
+        model_cache: Loads the model, and keeps it for the next job.
+        progress: Called in this thread at least once per step. Cancelled and HandBack that it raises pass through.
+        record: Added to the file's metadata (the job's id). Everyone who gets the video can read it.
+        measures: Filled for tests and benchmarks; see `Attempt.measures`.
+        checkpoint_seconds: Time between checkpoints within a window. The end of a window always writes one.
+        machine: To plan the memory for; None = this machine as it is now.
+        killed: Stage in which the system killed the previous attempt's process for lack of memory, or None.
+        upscaler: The file of `request.upscaler` (`models.find`); None = no upscaler.
+        before: Video to prepend, whose last frame is `photo`. `out` is then both, with that frame once.
+        last: Picture that the video ends with, for a model that supports it.
+
+    Raises:
+        BadInput, ModelError, RenderError: The job failed. The error's notes list the plan changes that were tried.
     """
     photo = NormalisedPhoto(photo) if isinstance(photo, Path) else photo
     image, end = photo.open(), None if last is None else last.open()
@@ -88,8 +100,10 @@ def produce(
         job = Attempt(with_plan(resolved, plan), plan, image, work, progress, end)
         go_on: Callable[[], object] | None = None
         try:
-            words = WordCache(settings.words_dir)
-            result = _run(job, model_cache, photo, out, record or {}, checkpoint_seconds, words, fallback, before, last)
+            prompts = PromptCache(settings.prompts_dir)
+            result = _run(
+                job, model_cache, photo, out, record or {}, checkpoint_seconds, prompts, fallback, before, last
+            )
         except Exception as e:
             if is_oom(e):
                 go_on = partial(fallback.step_down, job.stage, str(e) or type(e).__name__, is_ram(e))
@@ -123,26 +137,26 @@ def _run(
     out: Path,
     record: dict[str, Any],
     checkpoint_seconds: float,
-    prompts: WordCache,
+    prompts: PromptCache,
     fallback: MemoryFallback,
     before: Path | None,
     last: NormalisedPhoto | None,
 ) -> VideoResult:
-    """Run all stages, one after the other."""
+    """Run all stages of one attempt, one after the other."""
     resolved, compiled = attempt.resolved, attempt.memory.compiled
-    words = read_words(attempt, model_cache, prompts)
+    prompt = encode_prompt(attempt, model_cache, prompts)
     model = load(attempt, model_cache)
     # Now, since it reads files of the model: they may change, or go, while the video is made.
     metadata = {**resolved.metadata(compiled, last is not None), "job": record}
     key = partial(resolved.key, photo, model.fingerprint, model.arithmetic, last=last)
     earlier = key(compiled=True) if fallback.begun_compiled else ""
-    keeper = Checkpoints(attempt.work, key(compiled=compiled), interval=checkpoint_seconds, earlier=earlier)
-    encoded = encode(attempt, model, keeper, words)
+    checkpoints = Checkpoints(attempt.work, key(compiled=compiled), interval=checkpoint_seconds, earlier=earlier)
+    encoded = encode(attempt, model, checkpoints, prompt)
     if seconds := compile_model(attempt, model, encoded.state):
         fallback.note_compiled(seconds)
-    latents = sample(attempt, model, keeper, encoded)
+    latents = sample(attempt, model, checkpoints, encoded)
     VideoFile(attempt, out, metadata, before).write(model, latents, attempt.memory.decode_chunk)
-    attempt.measures["checkpoint_seconds"] = keeper.seconds
+    attempt.measures["checkpoint_seconds"] = checkpoints.seconds
     return VideoResult(
         path=out,
         width=resolved.width,

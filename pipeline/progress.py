@@ -9,12 +9,12 @@ from typing import Any
 from ..messages import Message
 
 SURE = 0.6
-"""Share of the units in work up to which the bar moves at the forecast's pace. From there on it slows down."""
+"""Share of the units in progress up to which the bar moves at the forecast's pace. Beyond it the bar slows down."""
 LATE, LATE_SECONDS = 1.5, 2.0
-"""Units in work take so many times their forecast, and so many seconds more: then no time left is said."""
+"""Units that take longer than this factor of their forecast plus these seconds are late: the time left is unknown."""
 
 CHANGE = "change"
-"""Attribute of a log record: the `Message` of how a job goes on in another way."""
+"""Attribute of a log record: the `Message` of a plan change."""
 
 
 class Stage(StrEnum):
@@ -28,16 +28,16 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True)
-class Course:
-    """How a job goes on from one moment until the next is reported. Any thread may look at it.
+class Extrapolation:
+    """Extrapolate the progress of a job between two reports. Immutable, so any thread may use it.
 
     Attributes:
-        at: the moment, on the clock's scale.
-        share: of the job that was done then, 0..1.
-        left: seconds that were left then, those of the units in work included as if they just began.
-        unit: forecast seconds of the units in work; 0 = none are.
-        spent: seconds that had gone into them.
-        timed: a time left may be said.
+        at: Time of the report, on the caller's clock, seconds.
+        share: Share of the job that was done then, 0..1.
+        left: Seconds that were left then. The units in progress count as not begun.
+        unit: Forecast seconds of the units in progress; 0 = there are none.
+        spent: Seconds that had gone into these units.
+        timed: The time left is reliable enough to be shown.
     """
 
     at: float
@@ -48,15 +48,15 @@ class Course:
     timed: bool
 
     def left_at(self, now: float) -> float:
-        """Return the seconds left."""
+        """Return the seconds left at a time."""
         return max(0.0, self.left - self.unit * self._made(now))
 
     def share_at(self, now: float, ended: bool = False) -> float:
-        """Return the share of the job that is done. It never falls, and it moves as long as units are in work.
+        """Return the share of the job that is done at a time, 0..1. Never falls; rises while units are in progress.
 
         Args:
-            now: the moment.
-            ended: the units in work were finished at that moment: those that took their time count in full.
+            now: The time.
+            ended: The units in progress were finished at that time, so the time spent on them counts in full.
         """
         before = self.left_at(self.at)
         if before <= 0:
@@ -65,16 +65,16 @@ class Course:
         return max(self.share, 1 - (1 - self.share) * max(0.0, after) / before)
 
     def eta_at(self, now: float) -> float | None:
-        """Return the seconds left, or None where they are not known."""
+        """Return the seconds left at a time, or None if they are unknown."""
         late = self.unit > 0 and self.spent + now - self.at > LATE * self.unit + LATE_SECONDS
         return None if late or not self.timed else self.left_at(now)
 
     def _passed(self, now: float) -> float:
-        """Return the time that went into the units in work as a share of their forecast."""
+        """Return the time spent on the units in progress as a share of their forecast."""
         return (self.spent + now - self.at) / self.unit if self.unit > 0 else 0.0
 
     def _made(self, now: float) -> float:
-        """Return the share of the units in work that is taken for done, below 1."""
+        """Return the share of the units in progress that counts as done, below 1."""
         passed = self._passed(now)
         if passed <= SURE:
             return passed
@@ -83,22 +83,22 @@ class Course:
 
 @dataclass(frozen=True)
 class Progress:
-    """One moment of a job.
+    """A report of a running job.
 
     Attributes:
-        stage: What is done.
-        step: Within this stage (parts while loading; denoising steps over all windows; frames while decoding; frames of
-            the finished video while saving).
-        steps: How many there are of them.
-        window: 1-based while sampling, else 0.
-        windows: How many there are while sampling, else 0.
-        fraction: Share of the whole job done, 0..1, never falling within an attempt.
-        eta_seconds: Time left in seconds, None while unknown.
-        x0: Predicted clean latents (frames, channels, height, width) after a sampling step, else None.
-        preview: Makes an animated WebP (bytes) of x0. It takes time: called only where that is shown.
+        stage: The current stage.
+        step: Steps done in this stage: parts while loading, denoising steps of all windows while sampling, frames while
+            decoding, frames of the finished video while saving.
+        steps: Number of steps in this stage.
+        window: Current window, from 1, while sampling; else 0.
+        windows: Number of windows while sampling; else 0.
+        fraction: Share of the whole job that is done, 0..1. Never falls within an attempt.
+        eta_seconds: Seconds left; None while unknown.
+        x0: Predicted clean latents (frames, channels, height, width) after a sampling step; else None.
+        preview: Encodes x0 as an animated WebP (bytes). Slow: call it only to show the result.
         message: A log line for the user, or "".
-        part: Name of what is being loaded (`families.base.parts`), "" in other stages.
-        course: How fraction and time go on until the next report, on the scale of `time.monotonic`.
+        part: Component that is being loaded (`families.base.parts`); "" in other stages.
+        extrapolation: Extrapolates fraction and time until the next report, on the clock `time.monotonic`.
     """
 
     stage: Stage
@@ -112,11 +112,11 @@ class Progress:
     preview: Callable[[], bytes] | None = None
     message: str = ""
     part: str = ""
-    course: Course | None = None
+    extrapolation: Extrapolation | None = None
 
 
 def log_change(log: logging.Logger, change: Message) -> None:
-    """Log as a warning that a job goes on in another way. A worker stores it (`queue/worker/reporter.py`)."""
+    """Log a plan change as a warning. The worker stores it with the job (`queue/worker/reporter.py`)."""
     log.warning("%s", change, extra={CHANGE: change})
 
 
@@ -125,4 +125,4 @@ ProgressCallback = Callable[[Progress], None]
 
 
 def ignore(_: Progress) -> None:
-    """Do nothing with a report: the default callback."""
+    """Ignore a report: the default callback."""

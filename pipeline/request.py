@@ -1,4 +1,4 @@
-"""What a job is asked to do and what it gave back: frozen, and storable as JSON."""
+"""Define what a job is asked to do and what it returns: frozen, and storable as JSON."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -36,31 +36,32 @@ MOST_TAKES = 8
 
 @dataclass(frozen=True)
 class VideoRequest:
-    """The settings of one video, independent of the photo's and the result's place.
+    """The settings of one video. They name neither the photo nor the output file.
 
-    `None` means "as the model's preset says".
+    `None` means the default of the model's preset.
 
     Attributes:
-        resolution: A preset's name, `480p`.
-        seconds: A duration preset's seconds of video.
-        quality: A preset's name, `standard`.
-        mode: How much of the sampling is computed (`families.modes`); the model's preset says which modes there are.
-        model: A preset's name, or the path of a folder in diffusers' format.
-        seed: See `presets.options`, which has the ranges of numbers.
+        resolution: Name of a preset, as `480p`.
+        seconds: Length of a duration preset.
+        quality: Name of a preset, as `standard`.
+        mode: How much of the sampling is computed (`families.modes`); the model's preset offers some of the modes.
+        model: Name of a preset, or path of a folder in diffusers' format.
+        seed: See `presets.options`, which holds the ranges of all numbers.
         motion_bucket_id: See `presets.options`.
         steps: See `presets.options`.
         noise_aug_strength: See `presets.options`.
-        fps: Frames a second; see `presets.options`.
-        fit: `crop` fills the frame, `pad` keeps the whole photo on a blurred or plain background.
-        shape: Of the video: `photo` keeps the photo's, others are width:height.
-        position: Of what is kept where the photo is cut: 0 left or top, 1 right or bottom; None is the middle.
-        prompt: What is to happen in the video, for models that read it; may be empty. At most MAX_PROMPT letters.
-        negative_prompt: What is not to be in the video, for models with guidance; "" = nothing. As long at most.
-        loop: The frame behind the last one is the photo again, for models that can be told where a video ends.
-        loras: Files whose changes are added to the model's weights, in this order (`models.loras`); at most MOST_LORAS.
-        int8: The model's weights are kept in 8-bit numbers, for models that can.
-        detail: Give the frames the photo's own detail where the model draws smaller or softer than the output.
-        upscaler: A preset's name: this network draws detail where the photo gives none. None enlarges plainly there.
+        fps: Frames per second told to the model; see `presets.options`.
+        fit: `crop` fills the frame; `pad` keeps the whole photo on a background.
+        shape: Aspect ratio of the video, width:height; `photo` = the photo's.
+        position: Part of the photo that a crop keeps: 0 left or top, 1 right or bottom; None = the middle.
+        prompt: Text for models that read one; may be empty. At most MAX_PROMPT letters.
+        negative_prompt: What guidance leads away from, for models with guidance; "" = nothing. At most MAX_PROMPT
+            letters.
+        loop: The video ends with the photo, for models that accept a last picture.
+        loras: LoRAs to add to the model's weights, in this order (`models.loras`); at most MOST_LORAS.
+        int8: Keep the model's weights in 8-bit integers, for models that support it.
+        detail: Add the photo's own detail to frames that are smaller or softer than the output.
+        upscaler: Name of a preset: a network that adds detail where the photo gives none; None = plain enlargement.
     """
 
     resolution: str = "480p"
@@ -132,15 +133,15 @@ class VideoRequest:
 
     @property
     def centre(self) -> float:
-        """Return `position`, or the middle, 0..1."""
+        """`position` with its default, 0..1."""
         return 0.5 if self.position is None else self.position
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings by name, for `from_json`."""
+        """Convert the settings to a dictionary for `from_json`."""
         return asdict(self) | {"loras": [asdict(one) for one in self.loras]}
 
     def takes(self, count: int) -> "list[VideoRequest]":
-        """Return requests that differ in the seed alone: this one's, and those that follow it.
+        """Return `count` requests that differ only in the seed: this one's and the ones after it.
 
         Raises:
             BadInput: `count` is not 1 to `MOST_TAKES`.
@@ -153,10 +154,10 @@ class VideoRequest:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "VideoRequest":
-        """Read settings by name, also as earlier versions wrote them.
+        """Read settings by name, including those of earlier versions.
 
         Raises:
-            BadInput: A key is unknown, so that a typo never passes as a default; or a value is wrong.
+            BadInput: A key is unknown (a typo must not pass as a default), or a value is wrong.
         """
         data = with_list_of_loras(data)
         unknown = set(data) - {f.name for f in fields(cls)}
@@ -174,7 +175,17 @@ class VideoRequest:
 
 @dataclass(frozen=True)
 class VideoResult:
-    """A finished file. frames: count at `fps` frames per second; size in pixels; seconds of computing per stage."""
+    """A finished file.
+
+    Attributes:
+        path: The mp4.
+        width: Pixels.
+        height: Pixels.
+        frames: Number of frames.
+        fps: Frames per second.
+        stage_seconds: Seconds of each stage, by the stage's name.
+        warnings: For the user.
+    """
 
     path: Path
     width: int
@@ -196,5 +207,5 @@ def _check_text(name: str, text: Any) -> None:
         )
     if any(ord(letter) == 0 or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
         raise BadInput(
-            msg("{name} holds a character that is no text (a zero or half an emoji); type it again", name=name)
+            msg("{name} holds an invalid character (a zero byte or half an emoji); type it again", name=name)
         )

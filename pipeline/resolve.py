@@ -1,4 +1,4 @@
-"""A request with every open choice settled: model, sizes, windows, frame rates. What `produce` then carries out."""
+"""Resolve a request: settle model, sizes, windows and frame rates, so that `produce` has no choice left to make."""
 
 import hashlib
 import json
@@ -16,30 +16,30 @@ from .families.modes import sampled_steps
 from .families.steps.effort import EVERYTHING
 from .media.normalised_photo import NormalisedPhoto
 from .media.upscale.files import UpscalerFile
-from .output import drawn_size, resolve_output
+from .output import resolve_output, sampled_size
 from .request import VideoRequest
 from .sampling.windowed import SamplingParams
 from .windows import WindowOptions
 
 TEXT_BYTES = 4000
-"""Of a text in the video file, where all settings have 16 kB. It is more than any text encoder reads of a prompt."""
+"""Limit of a text in the video file, in which all settings have 16 kB. No text encoder reads a prompt that long."""
 
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """A request with all that follows from it: sizes, numbers of frames, sampling.
+    """A request with everything that follows from it.
 
     Attributes:
-        request: As it was sent.
+        request: The request as submitted.
         model: The model's folder.
-        clip: What is sampled, and how.
+        clip: Parameters of the sampling.
         width: Of the finished video, pixels.
         height: Of the finished video, pixels.
-        frames: Sampled frames.
-        interpolation: Frames shown for each of them.
-        fps: Of the finished video, frames a second.
-        wished: The guidance that was asked for.
-        upscaler: For detail that neither the model nor the photo gives; None without one.
+        frames: Number of sampled frames.
+        interpolation: Frames of the finished video per sampled frame.
+        fps: Frames per second of the finished video.
+        requested_guidance: The guidance that was requested; `clip.guidance` may be less, see `with_plan`.
+        upscaler: Adds detail that neither the model nor the photo gives; None = no upscaler.
     """
 
     request: VideoRequest
@@ -50,17 +50,17 @@ class ResolvedRequest:
     frames: int
     interpolation: int
     fps: int
-    wished: Guidance
+    requested_guidance: Guidance
     upscaler: UpscalerFile | None = None
 
     @property
     def shown(self) -> int:
-        """Frames of the finished video."""
+        """Number of frames of the finished video."""
         return self.frames * self.interpolation
 
     @property
     def decoded_latents(self) -> int:
-        """Latent frames that are decoded; between two shown frames one more is needed behind the last."""
+        """Number of latent frames to decode. Interpolation needs one frame more than the sampled ones."""
         wanted = self.frames + (self.interpolation > 1)
         return min(family(self.model.preset.family).geometry.latents(wanted), self.clip.plan.sampled)
 
@@ -72,18 +72,24 @@ class ResolvedRequest:
         compiled: bool = False,
         last: NormalisedPhoto | None = None,
     ) -> str:
-        """Identify everything that decides the latents: the same key, the same frames.
+        """Return a hash of everything that decides the frames. Checkpoints with another key are not resumed.
 
-        But for how they are computed: a job that stepped down in memory goes on from its checkpoint without guidance.
-        fingerprint, arithmetic: of the loaded model (`LoadedModel`). compiled: as `MemoryPlan` has it.
-        last: the picture that the video ends with.
+        The plan's fallbacks are left out on purpose: a job that fell back may finish without guidance.
+
+        Args:
+            photo: The job's photo.
+            fingerprint: Of the loaded model.
+            arithmetic: Of the loaded model; see `VideoModel.arithmetic`.
+            compiled: See `MemoryPlan.compiled`.
+            last: The picture that the video ends with; None = the model decides.
         """
-        clip = asdict(replace(self.clip, guidance=self.wished))
+        clip = asdict(replace(self.clip, guidance=self.requested_guidance))
+        clip["motion"] = clip.pop("family_options")  # its name in the keys of stored checkpoints
         if self.clip.effort == EVERYTHING:
             del clip["effort"]  # as in the keys of versions that knew no other
         else:
             clip["effort"] = self.clip.effort.record()
-        if not self.wished.rescale:
+        if not self.requested_guidance.rescale:
             del clip["guidance"]["rescale"]  # likewise
         for name in ("loop", "sigmas", "behind"):
             if not clip["motion"].get(name):
@@ -110,9 +116,11 @@ class ResolvedRequest:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def metadata(self, compiled: bool = False, last: bool = False) -> dict[str, Any]:
-        """Return what the video file says about how it was made. Of a model folder only the name: a path is private.
+        """Return the settings to store in the video file. A model folder's path is private: only its name is stored.
 
-        compiled: as `MemoryPlan` has it. last: the video ends with a picture of its own.
+        Args:
+            compiled: See `MemoryPlan.compiled`.
+            last: The video ends with a given picture.
         """
         licence, clip = self.model.preset.licence, self.clip
         room = TEXT_BYTES - len(json.dumps([one.name for one in self.request.loras]))  # names are never cut
@@ -129,7 +137,7 @@ class ResolvedRequest:
                 "max_guidance": clip.guidance.last,
                 **({"guidance_rescale": clip.guidance.rescale} if clip.guidance.rescale else {}),
                 **clip.effort.record(),
-                **_fitting(clip.motion.metadata(), room),
+                **_fitting(clip.family_options.metadata(), room),
                 "windows": clip.plan.count,
                 "overlap": clip.plan.overlap,
                 "compiled": compiled,
@@ -158,7 +166,7 @@ class ResolvedRequest:
 
 
 def _fitting(told: dict[str, Any], room: int) -> dict[str, Any]:
-    """Return settings whose texts fit into the video file: what is longer than `room` bytes loses its end."""
+    """Return settings whose texts take at most `room` bytes each as JSON; longer ones are truncated."""
     found = dict(told)
     for name in TEXTS:
         text = found.get(name)
@@ -176,12 +184,24 @@ def resolve(
     presets: Presets,
     upscaler: UpscalerFile | None = None,
 ) -> ResolvedRequest:
-    """Raise PresetError for an unknown preset, BadInput for a mode that the model does not have."""
+    """Resolve a request, before any memory plan.
+
+    Args:
+        request: The settings.
+        photo_size: Width and height of the photo, pixels.
+        model: The model's folder.
+        presets: All presets.
+        upscaler: The file of `request.upscaler`; None = no upscaler.
+
+    Raises:
+        PresetError: The request names an unknown preset.
+        BadInput: The model does not offer the request's mode.
+    """
     preset = model.preset
     options = window_options(preset)
     sampling, sampled = preset.sampling, sampled_steps(request, preset)
     output = resolve_output(request, photo_size, preset, presets)
-    drawn, kind = drawn_size(output, preset), family(preset.family)
+    drawn, kind = sampled_size(output, preset), family(preset.family)
     clip = SamplingParams(
         width=drawn[0],
         height=drawn[1],
@@ -189,7 +209,7 @@ def resolve(
         steps=sampled.steps,
         schedule=sampled.schedule,
         guidance=Guidance(sampling.min_guidance, sampling.max_guidance, rescale=sampling.guidance_rescale),
-        motion=kind.options(request, preset, output.fps // output.interpolation),
+        family_options=kind.options(request, preset, output.fps // output.interpolation),
         plan=kind.geometry.windows(output.sampled, preset.frames, options.min_overlap, preset.loop),
         options=options,
         effort=sampled.effort,
@@ -203,7 +223,7 @@ def resolve(
         frames=output.sampled,
         interpolation=output.interpolation,
         fps=output.fps,
-        wished=clip.guidance,
+        requested_guidance=clip.guidance,
         upscaler=upscaler,
     )
 
@@ -214,12 +234,16 @@ def window_options(preset: ModelPreset) -> WindowOptions:
 
 
 def with_plan(resolved: ResolvedRequest, plan: MemoryPlan) -> ResolvedRequest:
-    """Take sampling size, window and guidance from the memory plan. Everything else stays."""
+    """Return the request with the sampling size, windows and guidance of a memory plan."""
     clip = resolved.clip
     windows, preset = clip.plan, resolved.model.preset
     if plan.window != preset.frames:
         geometry = family(preset.family).geometry
         windows = geometry.windows(resolved.frames, plan.window, clip.options.min_overlap, preset.loop)
-    wished = resolved.wished
-    guidance = replace(wished, two_passes=plan.two_pass) if plan.guided or not wished.on else Guidance(1.0, 1.0)
+    requested_guidance = resolved.requested_guidance
+    guidance = (
+        replace(requested_guidance, two_passes=plan.two_pass)
+        if plan.guided or not requested_guidance.on
+        else Guidance(1.0, 1.0)
+    )
     return replace(resolved, clip=replace(clip, width=plan.width, height=plan.height, plan=windows, guidance=guidance))

@@ -1,4 +1,4 @@
-"""Run a job's stages up to its latents: load the model, encode the photo, sample. Each hands the next its result."""
+"""Run a job's stages up to its latents: load the model, encode prompt and photo, sample."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ from .families.base import MemoryPlan, VideoModel, parts
 from .families.forecast import forecast, measurements, pace, step_weights, units
 from .families.nan_checks import check_conditioning
 from .families.placement import Placement
-from .families.words import WordCache, Words
+from .families.prompts import PromptCache, PromptEmbeds
 from .hardware.malloc import free_memory
 from .hardware.measurements import Measurements, Record
 from .hardware.vram import peak_since_last
@@ -41,29 +41,29 @@ RANDOM_MODEL = msg(
     "Choose another model for real videos (fanslymotion models list)."
 )
 
-CUT = template("The prompt is longer than the model reads; its end was left out: «{cut}».")
+CUT = template("The prompt is too long for the model; its end was left out: «{cut}».")
 CUT_SHOWN = 80
 """Letters of it that are quoted."""
 
 
 class Attempt:
-    """One try of a job under one memory plan: what its stages share.
+    """One attempt at a job under one memory plan: the state that its stages share.
 
     Attributes:
         resolved: The request, resolved for the plan.
         memory: The plan.
-        placement: Where and how the model computes.
-        image: The photo as it was sent.
-        photo: The picture that the video begins with, as the model sees it.
-        last: The picture that the video ends with, as the model sees it, or None.
+        placement: Device, dtype and offload of the model.
+        image: The photo at its own size, RGB.
+        photo: First picture of the video, cropped or padded to the sampling size.
+        last: Last picture of the video, likewise; None = the model decides.
         work: The job's work folder.
-        stage: The stage in work.
-        sampled_share: Share of the sampling that this attempt has to do itself, 0..1.
-        compiled_here: The compiler was at work, which counts as loading.
+        stage: The current stage.
+        sampled_share: Share of the sampling that this attempt does itself, 0..1; the rest is from a checkpoint.
+        compiled_here: This attempt compiled the model, which counts as loading.
         warnings: For the user.
-        measures: `resumed`: (window, step) it was taken up at, or None; `frames_sha256`: of the decoded frames;
-            `latents`: of the latents; `checkpoint_seconds`: spent on writing checkpoints.
-        clock: Measures the stages, and tells the time left.
+        measures: For tests and benchmarks. `resumed`: (window, step) of the checkpoint, or None; `frames_sha256`: hash
+            of the decoded frames; `latents`; `checkpoint_seconds`: time spent on writing checkpoints.
+        clock: Measures the stages and estimates the time left.
     """
 
     def __init__(
@@ -100,14 +100,14 @@ class Attempt:
         self._progress, self._reported = progress, Progress(Stage.LOADING)
 
     def report(self, moment: Progress) -> None:
-        """Tell where the job is, with its share and the time left."""
+        """Report progress, with the share that is done and the time left."""
         self.stage = moment.stage
         clock = self.clock
-        self._reported = replace(moment, fraction=clock.share, eta_seconds=clock.eta, course=clock.course)
+        self._reported = replace(moment, fraction=clock.share, eta_seconds=clock.eta, extrapolation=clock.extrapolation)
         self._progress(self._reported)
 
     def is_wanted(self) -> bool:
-        """Tell whether the job is neither cancelled nor to be handed back. Any thread may ask."""
+        """Tell whether the job is neither cancelled nor to be handed back. Safe in any thread."""
         try:
             self._progress(replace(self._reported, preview=None, message=""))
         except (Cancelled, HandBack):
@@ -115,7 +115,7 @@ class Attempt:
         return True
 
     def record(self, store: Measurements) -> None:
-        """Keep what the stages took, for the next forecast."""
+        """Store the measurements of the stages for later forecasts."""
         taken = self.clock.figures()
         if self.compiled_here:
             taken.pop(Stage.LOADING, None)
@@ -128,21 +128,26 @@ class Attempt:
         store.change(act)
 
     def warn(self, what: Message) -> None:
-        """Log a warning, and keep it with the result."""
+        """Log a warning and add it to the result."""
         self.warnings.append(what)
         log.warning("%s", what)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A job from which sampling can go on."""
+    """The input of sampling.
+
+    Attributes:
+        state: Where sampling begins or resumes.
+        previewer: Converts latents to previews.
+    """
 
     state: SamplingState
     previewer: Previewer
 
 
 def load(attempt: Attempt, model_cache: ModelCache) -> VideoModel:
-    """Load the model, or take the one that is warm."""
+    """Load the model, or take it from the cache."""
     model, clock = attempt.resolved.model, attempt.clock
     if model.random:
         attempt.warn(RANDOM_MODEL)
@@ -176,18 +181,18 @@ def load(attempt: Attempt, model_cache: ModelCache) -> VideoModel:
     return loaded
 
 
-def read_words(attempt: Attempt, model_cache: ModelCache, cache: WordCache) -> Words:
-    """Encode the prompt, or take it from the disk; nothing for a family that reads none.
+def encode_prompt(attempt: Attempt, model_cache: ModelCache, cache: PromptCache) -> PromptEmbeds:
+    """Encode the prompt, or read its embedding from the disk cache. Empty for a family without a prompt.
 
-    A text encoder is larger than most models: a model that is loaded makes room for it first.
+    A text encoder is larger than most models, so a loaded model is released first.
     """
     model, clip, clock = attempt.resolved.model, attempt.resolved.clip, attempt.clock
     kind = family(model.preset.family)
-    key = kind.words_key(model, clip.motion)
+    key = kind.prompt_key(model, clip.family_options)
     if not key:
-        return Words()
-    words = cache.read(key)
-    if words is None:
+        return PromptEmbeds()
+    prompt = cache.read(key)
+    if prompt is None:
         clock.enter(Stage.LOADING)
         model_cache.release()
         log.info("Encoding the prompt with the text encoder of %s", model.name)
@@ -196,21 +201,21 @@ def read_words(attempt: Attempt, model_cache: ModelCache, cache: WordCache) -> W
         def report() -> None:
             attempt.report(Progress(Stage.LOADING, steps=count, part="text_encoder"))
 
-        words = run_beside(lambda: kind.encode_words(model, clip.motion, attempt.placement), report)
+        prompt = run_beside(lambda: kind.encode_prompt(model, clip.family_options, attempt.placement), report)
         free_memory()
         clock.leave()
-        check_conditioning(*words.tensors.values())
-        cache.write(key, words)
-    if words.cut:
-        attempt.warn(Message(CUT, {"cut": shortened(words.cut)}))
-    return words
+        check_conditioning(*prompt.tensors.values())
+        cache.write(key, prompt)
+    if prompt.cut:
+        attempt.warn(Message(CUT, {"cut": shortened(prompt.cut)}))
+    return prompt
 
 
-def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Words) -> Encoded:
-    """Encode the pictures as the model sees them, or read the state that a checkpoint holds."""
+def encode(attempt: Attempt, model: VideoModel, checkpoints: Checkpoints, prompt: PromptEmbeds) -> Encoded:
+    """Encode the pictures, or read the state of sampling from a checkpoint."""
     resolved, clock = attempt.resolved, attempt.clock
     attempt.report(Progress(Stage.CONDITIONING, steps=1))
-    saved = keeper.load()
+    saved = checkpoints.load()
     attempt.measures["resumed"] = (saved.state.window, saved.state.step) if saved else None
     if saved:
         clock.skip(Stage.CONDITIONING)
@@ -218,10 +223,10 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Word
         state = saved.state
     else:
         clock.enter(Stage.CONDITIONING)
-        state = begin(model, resolved.clip, attempt.photo, words.tensors, attempt.last)
+        state = begin(model, resolved.clip, attempt.photo, prompt.tensors, attempt.last)
         clock.leave()
         attempt.report(Progress(Stage.CONDITIONING, step=1, steps=1))
-    keeper.note = lambda: attempt.memory.note
+    checkpoints.note = lambda: attempt.memory.note
     stored = resolved.model.preset.latent_rgb
     fps = resolved.fps / resolved.interpolation / family(resolved.model.preset.family).geometry.stride
     if stored:
@@ -229,8 +234,8 @@ def encode(attempt: Attempt, model: VideoModel, keeper: Checkpoints, words: Word
     return Encoded(state, fit_previewer(model.preview_latents(state.conditioning), attempt.photo, fps))
 
 
-def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: Encoded) -> torch.Tensor:
-    """Sample what is left of the clip. Return its latents (1, frames, channels, h, w)."""
+def sample(attempt: Attempt, model: VideoModel, checkpoints: Checkpoints, encoded: Encoded) -> torch.Tensor:
+    """Run the remaining sampling steps. Return the latents (1, frames, channels, h, w)."""
     clip, state = attempt.resolved.clip, encoded.state
     plan, steps = clip.plan, clip.steps
     whole = plan.count * steps
@@ -262,13 +267,13 @@ def sample(attempt: Attempt, model: VideoModel, keeper: Checkpoints, encoded: En
         guidance = f"with guidance {clip.guidance.last:g}" if clip.guidance.on else "without guidance"
         log.info("Sampling: %d steps %s (%s)", steps, guidance, clip.schedule)
         attempt.report(Progress(Stage.SAMPLING, step=done, steps=whole, window=state.window + 1, windows=plan.count))
-    latents = sample_clip(model, clip, state, keeper=keeper, on_step=on_step)
+    latents = sample_clip(model, clip, state, checkpoints=checkpoints, on_step=on_step)
     attempt.clock.leave()
     return latents
 
 
 def shortened(text: str) -> str:
-    """Return a text on one line, its end left out where it is long."""
+    """Return a text on one line of at most CUT_SHOWN characters."""
     text = " ".join(text.split())
     return text if len(text) <= CUT_SHOWN else text[: CUT_SHOWN - 1] + "…"
 

@@ -1,4 +1,4 @@
-"""Run a job's last stages: decode latents, bring frames to their size and rate, encode the video file."""
+"""Run a job's last stages: decode latents, enhance, enlarge and interpolate frames, encode the video file."""
 
 import hashlib
 import logging
@@ -37,7 +37,7 @@ SMALL_PHOTO = template(
 )
 
 SAVED_TOGETHER = 0.1
-"""Share of saving that the bar takes as one: until the first of its frames are encoded, and the file's own end."""
+"""Share of the saving stage for finishing the file, and the size of its first step."""
 
 GAVE_UP = template(
     "The memory is too small for the upscaler {label}, even in the smallest tiles: what the photo does not give is "
@@ -46,7 +46,14 @@ GAVE_UP = template(
 
 
 class VideoFile:
-    """The file of one attempt. metadata: what it says about how it was made. before: as `produce` has it."""
+    """Write the video file of one attempt.
+
+    Args:
+        attempt: The attempt, with its latents sampled.
+        out: The mp4 file to write.
+        metadata: Settings to store in it.
+        before: See `produce`.
+    """
 
     def __init__(self, attempt: Attempt, out: Path, metadata: dict[str, Any], before: Path | None = None) -> None:
         self._attempt = attempt
@@ -56,12 +63,15 @@ class VideoFile:
         self._trim = attempt.resolved.model.preset.trim
         self._encoder: VideoEncoder | None = None
         self._check: Callable[[], object] = lambda: None
-        """Ends the encoder's own long steps, by raising, where the work is abandoned."""
+        """Called in long steps of the encoder's thread; raises when the work is abandoned."""
 
     def write(self, model: VideoModel, latents: torch.Tensor, chunk: int) -> None:
-        """Make the file; a second time, from its beginning, when the upscaler has found no memory at all.
+        """Write the file. Start again without the upscaler if its smallest tile does not fit into memory.
 
-        latents: (1, frames, channels, h, w). chunk: the most frames decoded together.
+        Args:
+            model: The loaded model.
+            latents: (1, frames, channels, h, w), scaled.
+            chunk: Largest number of frames to decode together.
         """
         self._begin(chunk)
         detail = self._detail()
@@ -77,14 +87,14 @@ class VideoFile:
         self._decode(model, latents, chunk, detail, None)
 
     def _begin(self, chunk: int) -> None:
-        """Count from here: making the photo ready is a part of decoding, in which the bar must not stand."""
+        """Enter the decoding stage. Preparing the photo counts as decoding, so that the bar keeps moving."""
         frames = self._attempt.resolved.frames
         self._attempt.clock.enter(Stage.DECODING, together=min(chunk, frames))
         self._attempt.report(Progress(Stage.DECODING, steps=frames))
         self._encoder = None
 
     def _detail(self) -> np.ndarray | None:
-        """Return the photo as the first frame shows it, at the output's size; None where it gives no detail."""
+        """Return the photo as the first frame shows it, at the output size; None if it adds no detail."""
         resolved, clip = self._attempt.resolved, self._attempt.resolved.clip
         if not resolved.request.detail:
             return None
@@ -97,7 +107,7 @@ class VideoFile:
         return np.asarray(photo_for_detail(self._attempt.image, drawn, self._trim, size, fit, resolved.request.centre))
 
     def _learned(self) -> LearnedDetail | None:
-        """Prepare the wished upscaler; None without one, and where nothing is enlarged."""
+        """Prepare the requested upscaler; None without one, or if nothing is enlarged."""
         resolved, file = self._attempt.resolved, self._attempt.resolved.upscaler
         size = resolved.width, resolved.height
         if file is None or not enlarged((resolved.clip.width, resolved.clip.height), self._trim, size):
@@ -119,16 +129,16 @@ class VideoFile:
         detail: np.ndarray | None,
         learned: LearnedDetail | None,
     ) -> None:
-        """Decode here, interpolate and encode on a thread beside it."""
+        """Decode in this thread; interpolate and encode in another one."""
         attempt, resolved = self._attempt, self._attempt.resolved
         clock = attempt.clock
         guard, digest = FrameGuard(attempt.photo), hashlib.sha256()
         count = 0
-        # The windows may give a frame or two more than wanted: the first is the last one's neighbour in between.
+        # One more frame is needed to interpolate behind the last one. The windows may give a few more than that.
         wanted = resolved.frames + (resolved.interpolation > 1)
         latents = latents[:, : resolved.decoded_latents]
 
-        # What waits for an upscaler waits long: the fewer frames, the truer the time that is still shown.
+        # A short queue before a slow upscaler keeps the estimate of the time left accurate.
         encoder_thread = EncoderThread(partial(self._encode, detail, learned), depth=2 if learned else max(4, chunk))
 
         def through() -> float:
@@ -163,14 +173,14 @@ class VideoFile:
         attempt.measures["latents"] = latents
 
     def _save(self, encoder_thread: EncoderThread) -> None:
-        """Wait for the encoder's end, when all frames are handed over."""
+        """Wait until the encoder has finished, after all frames were handed over."""
         attempt = self._attempt
         clock, before = attempt.clock, self._encoded
         new = attempt.resolved.shown - (self._before is not None)
         clock.enter(Stage.SAVING, together=SAVED_TOGETHER)
 
         def report() -> None:
-            """Tell how many of the waiting frames are encoded; the file's own end comes last."""
+            """Report how many of the queued frames are encoded; the end of the file comes last."""
             share = (self._encoded - before) / max(1, new - before)
             clock.done(min(share, 1 - SAVED_TOGETHER))
             attempt.report(Progress(Stage.SAVING, step=self._encoded, steps=new))
@@ -189,12 +199,18 @@ class VideoFile:
         return np.ascontiguousarray(frame[t : len(frame) - t, t : frame.shape[1] - t])
 
     def _warps(self, photo: np.ndarray) -> Warps:
-        """Prepare to warp the photo, on the device that computes. photo: at the output's size."""
+        """Create the object that warps the photo, on the computing device. photo: at the output size."""
         device = self._attempt.placement.device
         return CpuWarps(photo) if device.type == "cpu" else GpuWarps(photo, device)
 
     def _encode(self, detail: np.ndarray | None, learned: LearnedDetail | None, frames: Iterator[np.ndarray]) -> None:
-        """Encode the frames. detail: the photo at the output's size. Without it and `learned` the encoder enlarges."""
+        """Encode the frames, in the encoder's thread.
+
+        Args:
+            detail: The photo at the output size; None = no detail from the photo.
+            learned: The upscaler; None = no upscaler. Without both, ffmpeg enlarges the frames.
+            frames: Decoded frames, uint8 RGB (height, width, 3), of the sampling size less the trim.
+        """
         resolved = self._attempt.resolved
         size = resolved.clip.width - 2 * self._trim, resolved.clip.height - 2 * self._trim
         if detail is not None:

@@ -1,7 +1,8 @@
 """Plan a long clip as overlapping windows: their number, their first frames, how they are joined. Without torch.
 
-A video diffusion model draws a fixed number of frames at once. Longer clips are sampled window after window; the
-frames two windows share are pinned to the earlier one's (`sampling/pins.py`), so that motion goes on across the seam.
+A video diffusion model samples a limited number of frames at once. Longer clips are sampled window after window; the
+frames that two windows share are pinned to the earlier window's (`sampling/pins.py`), so that the motion continues
+across the seam.
 """
 
 import math
@@ -11,18 +12,18 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """How later windows hold on to what came before. Every field can be measured on its own (bench/quality.py).
+    """How a window continues the earlier one. bench/quality.py measures each field alone.
 
     Attributes:
-        min_overlap: Smallest share of a window's frames that it has in common with the earlier one, 0..0.9.
-        pin: `every_step` re-noises the shared frames to the step's level at each step, so that they end exactly as the
-            earlier window left them; `start` does so once, lets them run free, and cross-fades the two versions.
-        condition: The picture a later window starts from: `overlap`, the earlier window's latent at the overlap's first
-            frame; `last`, its last frame; or `photo`, the original photo for all. The CLIP embedding is the photo's.
+        min_overlap: Smallest share of a window's frames that the earlier window has, too, 0..0.9.
+        pin: `every_step` re-noises the shared frames to each step's level, so that they end exactly as the earlier
+            window left them. `start` does so once, then samples them freely and cross-fades the two versions.
+        condition: Picture from which a later window starts. `overlap`: the earlier window's latent at the overlap's
+            first frame; `last`: its last frame; `photo`: the original photo. The CLIP embedding is always the photo's.
         guidance_cap: Largest guidance in later windows (the ramp peaks on the frames that are reused); None = no cap.
-        noise_aug: Noise augmentation the later windows are told and given; None = the request's own.
-        match: How far the channels' mean and deviation of new frames are drawn to those of the first window, 0..1.
-        fade: New frames after the seam over which that correction fades in.
+        noise_aug: Noise augmentation of later windows; None = the request's own.
+        match: How far mean and standard deviation of the new frames' channels are moved to the first window's, 0..1.
+        fade: Number of new frames after the seam over which that correction fades in.
     """
 
     min_overlap: float = 0.36
@@ -34,26 +35,29 @@ class WindowOptions:
     fade: int = 4
 
     @classmethod
-    def of(cls, loop: int) -> "WindowOptions":
-        """Return the options that measured best (docs/decisions.md). loop: see `plan_windows`.
+    def of(cls, period: int) -> "WindowOptions":
+        """Return the options that measured best (docs/decisions.md).
 
-        Where the motion comes back to the photo, every window may start from the photo itself: nothing drifts. Two
-        such windows nearly agree where they overlap, and a cross-fade hides what is left.
+        If the motion returns to the photo, every window can start from the photo itself, and nothing drifts. Two such
+        windows nearly agree where they overlap; a cross-fade hides the difference.
+
+        Args:
+            period: See `plan_windows`.
         """
-        return cls(condition="photo", pin="start") if loop else cls()
+        return cls(condition="photo", pin="start") if period else cls()
 
 
 @dataclass(frozen=True)
 class WindowPlan:
     """How a video is split into windows.
 
-    All are latent frames, which for some models stand for several frames of the video (`Geometry.stride`).
+    All numbers count latent frames, which for some models stand for several frames of the video (`Geometry.stride`).
 
     Attributes:
         total: Frames wanted.
-        frames: Of one window.
-        count: Windows.
-        overlap: Frames that two neighbours share; 0 if there is one window.
+        frames: Frames of one window.
+        count: Number of windows.
+        overlap: Frames that two neighbouring windows share; 0 with one window.
     """
 
     total: int
@@ -67,19 +71,22 @@ class WindowPlan:
 
     @property
     def sampled(self) -> int:
-        """Frames the windows give together: `total`, or a few more."""
+        """Number of frames that the windows give together: `total` or a few more."""
         return self.start(self.count - 1) + self.frames
 
     @property
     def spare(self) -> int:
-        """Frames behind `total` that the last window gives."""
+        """Number of frames beyond `total` that the last window gives."""
         return self.sampled - self.total
 
 
 def plan_even_windows(total: int, frames: int, overlap: int) -> WindowPlan:
-    """Plan the fewest windows of at most `frames` that reach `total`, of equal length. For models that draw any length.
+    """Plan the fewest windows of equal length, at most `frames`, that reach `total`: for models that sample any length.
 
-    overlap: frames that two neighbours share.
+    Args:
+        total: Frames wanted.
+        frames: Largest length of a window.
+        overlap: Frames that two neighbouring windows share.
     """
     if total <= frames:
         return WindowPlan(total, total, 1, 0)
@@ -88,16 +95,22 @@ def plan_even_windows(total: int, frames: int, overlap: int) -> WindowPlan:
     return WindowPlan(total, math.ceil((total + (count - 1) * overlap) / count), count, overlap)
 
 
-def plan_windows(total: int, frames: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0) -> WindowPlan:
+def plan_windows(
+    total: int, frames: int, min_overlap: float = WindowOptions.min_overlap, period: int = 0
+) -> WindowPlan:
     """Plan the fewest windows that share at least `min_overlap`, with the largest overlap that reaches `total`.
 
-    loop: frames after which the model's motion is back where it began, 0 = never. Windows then begin at its returns,
-    as the model was trained to begin.
+    Args:
+        total: Frames wanted.
+        frames: Frames of one window.
+        min_overlap: See `WindowOptions`.
+        period: Frames after which the model's motion returns to its start; 0 = never. Windows then begin at a
+            return, as the model was trained to begin.
     """
     if total <= frames:
         return WindowPlan(total, frames, 1, 0)
-    if 0 < loop < frames:
-        return WindowPlan(total, frames, 1 + math.ceil((total - frames) / loop), frames - loop)
+    if 0 < period < frames:
+        return WindowPlan(total, frames, 1 + math.ceil((total - frames) / period), frames - period)
     least = min(frames - 1, max(1, math.ceil(min_overlap * frames)))
     count = 1 + math.ceil((total - frames) / (frames - least))
     return WindowPlan(total, frames, count, (count * frames - total) // (count - 1))

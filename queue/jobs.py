@@ -148,7 +148,7 @@ class Jobs:
         old = self.get(job_id, owner)
         return self.submit_all(request=with_other_seed(old.request), limit=limit, takes=takes, **given_to(old))
 
-    def go_on_from(
+    def continue_video(
         self, job_id: str, owner: str | None = None, *, joined: bool = True, limit: int | None = None
     ) -> Job:
         """Submit a job that continues a finished video: its last frame as the photo, the same settings, another seed.

@@ -49,7 +49,16 @@ Picture = tuple[Source, str]
 
 
 class NewJob(NamedTuple):
-    """A job to be inserted. notes: about what its photos' files lack. last: the column `last_photo`."""
+    """A job to be inserted.
+
+    Attributes:
+        id: Of the job.
+        name: Of the photo, for people.
+        request: The settings.
+        photo: The job's own photo.
+        last: Value of the column `last_photo`.
+        notes: About what its photos' files lack.
+    """
 
     id: str
     name: str
@@ -200,7 +209,15 @@ def own_last_photo(job: Job) -> Picture | None:
 
 
 class Given(TypedDict):
-    """What a job is made from beside its settings, as `Jobs.submit_all` takes it."""
+    """The inputs of a job besides its settings, as `Jobs.submit_all` takes them.
+
+    Attributes:
+        photos: One (photo, name).
+        owner: The login, "" without one.
+        before: Video that the job's video is joined to, if any.
+        joined: It was to be joined to a video, which may be gone.
+        last: Picture that the video ends with, with its name; None = the model decides.
+    """
 
     photos: list[Picture]
     owner: str
@@ -210,7 +227,7 @@ class Given(TypedDict):
 
 
 def given_to(job: Job) -> Given:
-    """Return what a job is made from, for another job. Raise BadInput if a photo is gone."""
+    """Return the inputs of a job for another job. Raise BadInput if a photo is gone."""
     return {
         "photos": [own_photo(job)],
         "owner": job.owner,

@@ -1,4 +1,4 @@
-"""Cache slow answers for a while: folders' sizes, the doctor's findings."""
+"""Cache slow results for a while: sizes of folders, findings of the doctor."""
 
 import asyncio
 import time
@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 
 class CachedResult(Generic[T]):
-    """A result that is computed in a thread, once for all who ask, and again when it is old.
+    """Compute a result in a thread, once for all callers, and again when it is out of date.
 
-    While there is an older result, it is returned at once and the next one is computed meanwhile.
+    An older result is returned at once while the next one is computed.
 
     Args:
-        compute: Slow; called in a thread, never twice at a time.
+        compute: Slow function; called in a thread, never twice at a time.
         seconds: How long a result is fresh.
         now: Monotonic seconds.
     """
@@ -34,7 +34,7 @@ class CachedResult(Generic[T]):
         """Return the result.
 
         Args:
-            fresh: Wait for one that is computed now (or is being computed already).
+            fresh: Wait for a result that is computed from now on, or is being computed already.
         """
         if (fresh or self.old) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._look())

@@ -1,4 +1,4 @@
-"""Hold what the routes share, and show jobs and machine to each login as it may see them."""
+"""Hold what all routes share, and serialise jobs and machine as each login may see them."""
 
 from typing import Any
 
@@ -31,17 +31,17 @@ KEPT_SECONDS = 60.0
 
 
 class Studio:
-    """Everything that a request needs; routes find it in `request.app.state.studio`.
+    """Everything that a request needs, in `request.app.state.studio`.
 
-    `front` is what a server serves: it hands requests to `guard`, which stands before the routes `app`. Only the
-    machine's owner is shown where things lie: for other logins sentences hold no folders.
+    `front` is the served app: it passes requests to `guard`, in front of the routes `app`. Only the machine's owner
+    sees paths; sentences for other logins contain no folders.
 
     Args:
         app: The routes.
-        settings: Where the data is.
-        logins: Who may enter; none, and everybody is the owner.
-        host: The address that is served, for the refusal of other sites' requests.
-        root_path: The path under which a reverse proxy shows the page, as `parse_root_path` returns it.
+        settings: The data folder.
+        logins: The page's logins; without any, everybody is the owner.
+        host: Address that is served, to detect cross-site requests.
+        root_path: Path under which a reverse proxy serves the page, as returned by `parse_root_path`.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, logins: Logins, host: str, root_path: str = "") -> None:
@@ -62,11 +62,11 @@ class Studio:
 
     @property
     def presets(self) -> Presets:
-        """The presets as they are now: a model may be added by the command line meanwhile."""
+        """All presets, read again: the command line may have added a model."""
         return self.live_presets.now()
 
     def delete(self, job_id: str) -> None:
-        """Delete a job with all that is being made of its video. Call it in a thread. Errors as in `Jobs.delete`."""
+        """Delete a job after stopping its exports. Call it in a thread. Errors as in `Jobs.delete`."""
         with self.exports.none_of(job_id):
             self.jobs.delete(job_id)
 
@@ -86,13 +86,13 @@ class Studio:
         return [*facts, text if event.kind == EventKind.SAMPLE else self.plain(job.owner, text)]
 
     def machine(self, owner: str | None) -> dict[str, Any]:
-        """Return the JSON of workers and waiting line as a login sees it; see `machine_json`.
+        """Return the JSON of workers and waiting jobs as a login sees it; see `machine_json`.
 
         Args:
             owner: The login; None on a page without logins.
 
         Returns:
-            `notice` is by language here.
+            As `machine_json`, with `notice` by language.
         """
         shown = machine_json(self.jobs, self.logins.sees(owner), self.logins.owns_machine(owner or ""), self.starts)
         return shown | {"notice": self.plain(owner, in_each_language(shown["notice"]))}
@@ -101,11 +101,11 @@ class Studio:
         return {"jobs": folder_size(self.settings.jobs_dir), "models": folder_size(self.settings.models)}
 
     def plain(self, user: str | None, said: Any) -> Any:
-        """Return sentences as a login may read them: the machine's owner all of them, others without folders.
+        """Remove paths from sentences, unless the login owns the machine.
 
         Args:
             user: The login; None on a page without logins.
-            said: A sentence, or many in lists and dictionaries; other values pass as they are.
+            said: A sentence, or lists and dictionaries of sentences; other values are returned unchanged.
         """
         if self.logins.owns_machine(user or ""):
             return said

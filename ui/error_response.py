@@ -1,4 +1,4 @@
-"""Answer errors in the language that the request prefers; the page asks for the one that is shown."""
+"""Answer errors in the request's language; the page requests the one that it shows."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,12 +16,12 @@ UNKNOWN = msg("Something went wrong in the program; the details are in the windo
 def error_response(
     scope: Scope, status: int, sentence: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
-    """Make the answer to a request that is refused.
+    """Build the answer to a refused request.
 
     Args:
-        scope: The request's, for its language; English where that is not known.
+        scope: The request's scope, for its language; English if unknown.
         status: HTTP status, 400 or above.
-        sentence: What is wrong and what to do, a message or its text.
+        sentence: What is wrong and what to do: a message or its text.
         headers: Of the answer.
         **more: Further keys beside `error`.
     """
@@ -40,6 +40,6 @@ def all_in_each_language(sentences: Iterable[str]) -> dict[str, list[str]]:
 
 
 def wanted(scope: Scope) -> str:
-    """Return the language that a request prefers; `en` when it names none that we have."""
+    """Return the language of a request; `en` if it names none of ours."""
     first = Headers(scope=scope).get("accept-language", "")[:2].lower()
     return first if first in LANGUAGES else "en"

@@ -1,7 +1,7 @@
-"""Push what happens to every open page: one thread reads the store, any number of streams pass it on.
+"""Push state changes to every open page: one thread reads the store for any number of streams.
 
-Server-sent events instead of Gradio's generators: a silent viewer costs nothing (no yields to keep it alive), the
-browser reconnects by itself where Gradio reloads the page, and what was read is encoded once for all viewers.
+Server-sent events instead of Gradio's generators: an idle viewer costs nothing (no yields to keep it alive), the
+browser reconnects by itself where Gradio reloads the page, and each state is encoded once for all viewers.
 `bench/ui.py` compares both.
 """
 
@@ -29,7 +29,7 @@ MACHINE_SECONDS = 0.5
 IDLE_SECONDS = 2.0
 """How often everything is looked at when nothing was written: a worker that died writes nothing."""
 KEEP_ALIVE_SECONDS = 15.0
-"""A comment line, so that proxies do not close a silent stream."""
+"""An event without content: proxies do not close a silent stream, and the page can tell it from a dead one."""
 RETRY_MILLISECONDS = 1000
 FIRST_LINES = 2000
 """The newest log lines that a new viewer gets."""
@@ -42,7 +42,7 @@ AGAIN_SECONDS = 1.0
 
 
 class View(Protocol):
-    """Makes the JSON of what a stream tells. A login of None is a page without logins."""
+    """Serialise what a stream sends. A login of None is a page without logins."""
 
     def job(self, job: Job) -> dict[str, Any]:
         """Return a job as its own login sees it."""
@@ -63,22 +63,23 @@ class View(Protocol):
 
 @dataclass(eq=False)
 class Viewer:
-    """One open stream, and what it has still to be sent. All of it is written with `Live`'s lock held.
+    """One open stream, and what is pending for it. Accessed with `Live`'s lock held.
 
-    News is what differs from what this viewer was given: what another viewer was given may be newer or older.
+    A state is sent if it differs from what this viewer was given: another viewer may have been given a newer or older
+    one.
 
     Attributes:
-        owner: Its login; None on a page without logins.
+        owner: The login; None on a page without logins.
         job_id: The job that it follows; None for the machine's state alone.
         troubled: It was told that the store does not answer.
-        seen: Id of the last event it was sent; None until its first read.
-        heard: Id of the last event it was given, sent or pending.
-        job: The job's newest state, encoded; "" when there is nothing new.
-        job_told: Revision of the job's row and its place in the waiting line, as it was last given them; None: the
-            job is gone, or it follows none. Other jobs change the place, not the revision.
-        machine: The machine's newest state, as `job`.
-        machine_told: The machine's state that it was last given, encoded.
-        trouble: A sentence about the store, likewise.
+        seen: Id of the last event sent; None until its first read.
+        heard: Id of the last event given, sent or pending.
+        job: The job's newest pending state, encoded; "" = none.
+        job_told: Revision of the job's row and its place in the queue as last given. None: the job is gone, or it
+            follows none. Other jobs change the place, not the revision.
+        machine: The machine's newest pending state, as `job`.
+        machine_told: The machine's state as last given, encoded.
+        trouble: Pending sentence about the store.
         events: Pending events (id, encoded).
         wake: Set when something is pending.
     """
@@ -99,7 +100,7 @@ class Viewer:
     def take(self) -> str:
         """Return and clear what is pending, as server-sent events; log lines before the state that follows them.
 
-        Call it with the lock held: the reader thread appends. Before the first read only a trouble is told.
+        Call it with the lock held: the reader thread appends. Before the first read only trouble is sent.
         """
         parts = []
         if self.seen is not None:
@@ -121,7 +122,7 @@ class Viewer:
 class Live:
     """The streams of all open pages, and the thread that reads the store for them.
 
-    The thread runs while a stream is open. All methods but its own belong to the event loop's thread.
+    The thread runs while a stream is open. All methods except its own belong to the event loop's thread.
     """
 
     def __init__(self, jobs: Jobs, view: View) -> None:
@@ -142,10 +143,10 @@ class Live:
             viewer.wake.set()
 
     async def stream(self, owner: str | None, job_id: str | None, after: int = 0) -> AsyncIterator[str]:
-        """Yield server-sent events `job`, `log`, `machine`, `trouble` until the page closes or the server stops.
+        """Yield server-sent events `job`, `log`, `machine`, `trouble`, `alive` until page or server ends.
 
         Args:
-            owner: The login that sees them; None on a page without logins.
+            owner: The login; None on a page without logins.
             job_id: The job to follow; None for the machine's state alone.
             after: Id of the last event that the page has.
         """
@@ -169,7 +170,7 @@ class Live:
                 try:
                     await asyncio.wait_for(viewer.wake.wait(), pause)
                 except TimeoutError:
-                    yield ": still here\n\n"
+                    yield _message("alive", "{}")
         finally:
             self._leave(viewer)
 
@@ -189,9 +190,9 @@ class Live:
                 self._watched.clear()
 
     def _first_read(self, viewer: Viewer, after: int) -> bool:
-        """Read everything up to now. Return False when the store does not answer.
+        """Read everything up to now. Return False if the store does not answer.
 
-        The reader thread gives a viewer nothing of its job before that; its state of the machine is newer and stays.
+        Until then the reader thread gives a viewer nothing of its job; its state of the machine is newer and stays.
         """
         job, told, known, heard = "", None, [], after
         try:
@@ -258,7 +259,7 @@ class Live:
             time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
 
     def _read_jobs(self) -> None:
-        """Look at each job once, for the viewers whose first read has ended before: a later one may have seen more."""
+        """Read each followed job once, for the viewers that were past their first read before: later ones are newer."""
         followers: dict[str, list[Viewer]] = {}
         with self._lock:
             for viewer in self._viewers:
@@ -274,7 +275,7 @@ class Live:
             self._tell(viewers, job, events)
 
     def _tell(self, viewers: list[Viewer], job: Job, events: list[Event]) -> None:
-        """Give each viewer of a job what it has not."""
+        """Give each viewer of a job what it does not have yet."""
         told, newest = (job.revision, job.place), events[-1].id if events else 0
         stale = [viewer for viewer in viewers if viewer.job_told != told]
         behind = [viewer for viewer in viewers if viewer.heard < newest]
@@ -297,7 +298,7 @@ class Live:
         self._wake(viewers)
 
     def _read_machine(self) -> None:
-        """Give the machine's state to each viewer that has another one: its first read may have seen what is past."""
+        """Give the machine's state to each viewer that has another one: its first read may be out of date."""
         with self._lock:
             owners = {viewer.owner for viewer in self._viewers}
         texts = {owner: _encode(self._view.machine(owner)) for owner in owners}
@@ -308,7 +309,7 @@ class Live:
         self._wake(news)
 
     def _tell_trouble(self, viewers: list[Viewer], sentence: str) -> None:
-        """Tell viewers what is wrong with the store. sentence: "" when nothing is any more."""
+        """Tell viewers about the store. sentence: "" when it answers again."""
         with self._lock:
             for viewer in viewers:
                 viewer.troubled = bool(sentence)

@@ -1,4 +1,4 @@
-"""Check models' files byte by byte while the page is used: it takes as long as reading them from the disk."""
+"""Verify models' files byte by byte in the background: it takes as long as reading them from the disk."""
 
 import logging
 import threading
@@ -16,13 +16,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """A check of one model's files.
+    """The check of one model's files.
 
     Attributes:
         status: `running`, `done`, `stopped` or `failed`.
         done: Bytes read.
         total: Bytes to read.
-        damaged: Files, which the next download brings again.
+        damaged: Damaged files, which the next download fetches again.
         error: Why it failed.
     """
 
@@ -34,7 +34,7 @@ class ModelCheck:
 
 
 class ModelChecks:
-    """The last check of each model since the page was started."""
+    """The latest check of each model since the page was started."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -44,12 +44,12 @@ class ModelChecks:
         """Of each model's latest check: set to end it. An earlier one that is still ending has its own."""
 
     def to_json(self, name: str) -> dict[str, Any] | None:
-        """Return the state of a model's check for JSON, or None."""
+        """Return the JSON of a model's check, or None."""
         found = self._known.get(name)
         return asdict(found) if found else None
 
     def start(self, name: str) -> None:
-        """Start a check in a thread; nothing happens while one of this model runs that is not being stopped."""
+        """Start a check in a thread, unless one of this model runs that is not being stopped."""
         with self._lock:
             known, stop = self._known.get(name), self._stops.get(name)
             if known and known.status == "running" and stop and not stop.is_set():
@@ -65,7 +65,7 @@ class ModelChecks:
                 stop.set()
 
     def forget(self, name: str) -> None:
-        """Stop and drop a model's check: its files are about to change."""
+        """Stop and drop a model's check, because its files are about to change."""
         with self._lock:
             self._known.pop(name, None)
             if stop := self._stops.pop(name, None):

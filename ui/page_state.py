@@ -1,4 +1,4 @@
-"""Make the JSON that every page shows: workers, waiting line, running jobs."""
+"""Serialise what every page shows: workers, waiting and running jobs."""
 
 from typing import Any
 
@@ -15,22 +15,26 @@ UNKNOWN = Expected(None, None)
 
 
 def machine_json(jobs: Jobs, owner: Owner, owns: bool = True, starts: StartTimes | None = None) -> dict[str, Any]:
-    """Return the JSON of workers, waiting line and running jobs; times in Unix seconds.
+    """Return the JSON of workers, waiting and running jobs; times in Unix seconds.
+
+    `active` are the first MOST_ACTIVE of them; `unlisted` is the number of those behind.
 
     Args:
         jobs: The queue.
-        owner: Whose jobs are listed, None = all; of other people's only the number is told.
-        owns: Whether the machine is theirs, which shows what workers wrote before they crashed.
-        starts: Tells when waiting jobs begin; None: that is left out.
+        owner: Whose jobs are listed, None = all; other logins' jobs are only counted.
+        owns: The login owns the machine, and may see what workers wrote before they crashed.
+        starts: Forecasts when waiting jobs start; None = left out.
     """
     active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
     mine = {job.id for job in active}
+    count = len(active) if len(active) < MOST_ACTIVE else jobs.count(owner=owner, statuses=ACTIVE)
     known, paused = jobs.workers(), jobs.paused
     everybodys = active if owner is None else jobs.list(statuses=ACTIVE, limit=MOST_ACTIVE)
     expected = starts.expected(everybodys, known, paused) if starts else {}
     return {
         "workers": [worker_json(worker, mine, owns) for worker in representative_workers(known)],
         "active": [active_json(job, expected.get(job.id, UNKNOWN)) for job in active],
+        "unlisted": count - len(active),
         "waiting": jobs.count(statuses=(Status.QUEUED,)),
         "paused": paused,
         "notice": jobs.notice,
@@ -38,10 +42,10 @@ def machine_json(jobs: Jobs, owner: Owner, owns: bool = True, starts: StartTimes
 
 
 def active_json(job: Job, expected: Expected) -> dict[str, Any]:
-    """Return the JSON of a job that runs or waits, short: every page gets it every half second.
+    """Return the short JSON of a running or waiting job, which every page gets every half second.
 
-    `length`: seconds of the video, with the one that it continues. `starts_in`: whole seconds until a waiting one
-    begins; `takes`: what it takes, or still takes. None: not known.
+    `length`: seconds of the video, with the one that it continues. `starts_in`: whole seconds until a waiting job
+    starts; `takes`: seconds that it takes, or still takes. None: unknown.
     """
     return {
         "id": job.id,
@@ -62,5 +66,5 @@ def active_json(job: Job, expected: Expected) -> dict[str, Any]:
 
 
 def whole(seconds: float | None) -> int | None:
-    """Return whole seconds, so that not every look finds something new."""
+    """Return whole seconds, so that the state does not change at every read."""
     return None if seconds is None else round(seconds)

@@ -1,6 +1,6 @@
-"""Make the JSON that the page and the API see of jobs, workers and presets: no paths, nothing of other people.
+"""Serialise jobs, workers and presets for the page and the API, without paths and other logins' data.
 
-`ui/static/types/` has the same keys, and a test compares them.
+`ui/static/types/` declares the same keys; a test compares them.
 """
 
 import os
@@ -39,15 +39,16 @@ from .error_response import all_in_each_language, in_each_language
 ROUTES = "/studio"
 HASH_LETTERS = 16
 """Of a photo's hash, by which videos of one photo find together."""
-NOT_HERE = msg("This model is not on this machine; whoever owns the machine can download it.")
+NOT_HERE = msg("This model is not on this machine; its owner can download it.")
 UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
 
 
 def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
-    """Return the JSON of a job: all that a view needs, with addresses under `root_path`.
+    """Return the JSON of a job, with all that a view needs and addresses under `root_path`.
 
-    Times are Unix seconds, sizes pixels, `fraction` 0..1; `part` is the component that is being loaded; jobs of one
-    photo have one `photo_hash`, "" in rows of earlier versions. Opens the photo and asks the disk: call it in a thread.
+    Times are Unix seconds, sizes pixels, `fraction` 0..1. `part` is the component that is being loaded. Jobs of one
+    photo share a `photo_hash`, "" in rows of earlier versions. It opens the photo and reads the disk: call it in a
+    thread.
     """
     request, address = job.request, f"{root_path}{ROUTES}/jobs/{job.id}"
     return {
@@ -87,7 +88,7 @@ def job_json(job: Job, presets: Presets, root_path: str = "") -> dict[str, Any]:
 
 
 def last_photo_json(job: Job, address: str) -> dict[str, str] | None:
-    """Return name, hash (see `job_json`) and addresses (below the job's) of the picture that a video ends with."""
+    """Return name, hash (see `job_json`) and addresses (below the job's) of the video's last picture."""
     if job.last_photo is None:
         return None
     return {
@@ -99,9 +100,9 @@ def last_photo_json(job: Job, address: str) -> dict[str, str] | None:
 
 
 def diagnosis_json(job: Job, presets: Presets) -> dict[str, Any] | None:
-    """Return why a job failed and what helps, by language; None when it has not failed.
+    """Return why a job failed and what helps, by language; None if it has not failed.
 
-    Every language at once, so that a page that switches needs not ask again.
+    All languages are included, so that a page that switches need not ask again.
     """
     found = diagnose(job, presets)
     return {language: found.say(language) for language in LANGUAGES} if found else None
@@ -123,9 +124,9 @@ def video_json(job: Job, address: str) -> dict[str, Any] | None:
 
 
 def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
-    """Return width and height in pixels, frames and frame rate of the video to come.
+    """Return width and height in pixels, frames and frame rate of a job's future video.
 
-    None when one of the job's presets is gone since.
+    None if one of the job's presets was removed.
     """
     try:
         model = presets.models.get(job.request.model)
@@ -138,10 +139,10 @@ def expected_size(job: Job, presets: Presets) -> dict[str, int] | None:
 
 @lru_cache(maxsize=4096)
 def seconds_before(folder: Path) -> int:
-    """Return the whole seconds of the video that a job's own is joined to; 0 where there is none.
+    """Return the whole seconds of the video that a job's own is joined to; 0 if there is none.
 
     Args:
-        folder: The job's.
+        folder: The job's folder.
     """
     try:
         track = read_track(folder / BEFORE_NAME)
@@ -152,7 +153,7 @@ def seconds_before(folder: Path) -> int:
 
 @lru_cache(maxsize=4096)
 def _frames_before(video: Path, fps: int) -> int:
-    """Return the frames before the job's own, of the video that it is joined to (`frames_before`); 0 without one."""
+    """Return the number of frames before the job's own (`frames_before`); 0 without an earlier video."""
     try:
         return frames_before(read_track(video), fps)
     except BadInput:
@@ -160,7 +161,7 @@ def _frames_before(video: Path, fps: int) -> int:
 
 
 def _photo_size(photo: NormalisedPhoto) -> tuple[int, int]:
-    """Return the photo's size, for a job of an earlier version from its file. One that is gone counts as 16:9."""
+    """Return the photo's size, for a job of an earlier version from its file. A missing one counts as 16:9."""
     return photo.size if all(photo.size) else _size_in_file(photo.path)
 
 
@@ -174,7 +175,7 @@ def _size_in_file(path: Path) -> tuple[int, int]:
 
 
 def event_json(event: Event) -> list[Any]:
-    """Return an event as [id, time, kind, level, text]: short, for there are many.
+    """Return an event as the list [id, time, kind, level, text], because there are many.
 
     Time in Unix seconds. The text of a fault is its sentences, by language.
     """
@@ -185,15 +186,16 @@ def event_json(event: Event) -> list[Any]:
 
 
 def worker_json(worker: WorkerInfo, mine: Collection[str], owns: bool) -> dict[str, Any]:
-    """Return the JSON of a worker. Other people's job, and a crashed worker's last lines, are for the owner alone.
+    """Return the JSON of a worker. Only the owner sees other logins' jobs, and a crashed worker's last lines.
 
     Args:
         worker: The worker.
-        mine: Ids of the running jobs of the login that sees it.
-        owns: Whether the machine is theirs. Everybody else reads the likely cause of a crash alone.
+        mine: Ids of the login's running jobs.
+        owns: The login owns the machine. Others see only the likely cause of a crash.
 
     Returns:
-        `cause` is of a crash, by language. `crashes` counts those of its place; `last_crash` is the latest, with its
+        `cause`: of a crash, by language. `crashes`: number of crashes in its slot. `last_crash`: the latest one with
+        its
         `time` and `cause`, or None.
     """
     crashed = worker.state == WorkerState.CRASHED
@@ -222,17 +224,18 @@ def _crash_json(crash: Crash | None) -> dict[str, Any] | None:
 
 
 def fault_json(code: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the catalogue says about a fault, by language: `code`, `title`, `cause`, `fix`."""
+    """Return the catalogue's entry of a fault, by language: `code`, `title`, `cause`, `fix`."""
     return {language: {"code": code, **asdict(texts.fault(code, values, language))} for language in LANGUAGES}
 
 
 def plan_json(plan: MemoryPlan) -> dict[str, Any]:
-    """Return the JSON of what a request takes on this machine.
+    """Return the JSON of a request's plan on this machine.
 
     Returns:
-        `seconds`; `memory` and `total`: bytes of VRAM, or of RAM on a CPU; `width`, `height`: pixels sampled;
-        `shrunk`: sampled smaller than asked for, to fit; `fault`: what to say when these settings are big for the
-        machine, by language, else None.
+        `seconds`; `memory` and `total`: bytes of VRAM, or of RAM on a CPU; `width`, `height`: sampling size, pixels;
+        `shrunk`: sampled smaller than requested, to fit; `fault`: warning if the settings are too large for the
+        machine,
+        by language, else None.
     """
     expected = forecast(plan)
     big = plan.shrunk or not expected.fits
@@ -250,7 +253,7 @@ def plan_json(plan: MemoryPlan) -> dict[str, Any]:
 
 
 def licence_json(model: HubPreset | None) -> dict[str, str] | None:
-    """Return the licence of a model and the notices that it asks for; None for an unknown model."""
+    """Return the licence of a model and its required notices; None for an unknown model."""
     if model is None:
         return None
     licence = model.licence
@@ -258,12 +261,12 @@ def licence_json(model: HubPreset | None) -> dict[str, str] | None:
 
 
 def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, Any]:
-    """Return what the form can offer: presets, and for each model whether its files are there.
+    """Return what the form offers: presets, and for each model whether its files are here.
 
     Args:
-        presets: All of them.
-        settings: Where models are.
-        owns: Whether the machine is the login's: only its owner is told where files are missing.
+        presets: All presets.
+        settings: The models' folder.
+        owns: The login owns the machine. Only its owner sees where files are missing.
     """
     durations, first = presets.durations.values(), recommended(presets, settings)
     return {
@@ -286,7 +289,7 @@ def options_json(presets: Presets, settings: Settings, owns: bool) -> dict[str, 
 
 
 def resolution_json(resolution: Resolution) -> dict[str, Any]:
-    """Return name and size of a resolution, and by shape the [width, height] of its videos, all in pixels."""
+    """Return name and size of a resolution, and the [width, height] of its videos by shape, in pixels."""
     shapes = {shape: output_size((1, 1), resolution, shape) for shape in SHAPES if shape != AS_PHOTO}
     return {"name": resolution.name, "width": resolution.width, "height": resolution.height, "shapes": shapes}
 
@@ -308,10 +311,10 @@ def model_json(
 
     Args:
         model: Its preset.
-        presets: All of them.
-        settings: Where models are.
-        owns: Whether the machine is the login's: only its owner is told where files are missing.
-        first: The model that is recommended.
+        presets: All presets.
+        settings: The models' folder.
+        owns: The login owns the machine. Only its owner sees where files are missing.
+        first: The recommended model.
 
     Returns:
         `missing`: why the model cannot be used now and what to do, by language, None when it can. `absent`: nothing of
@@ -349,7 +352,7 @@ def model_json(
 
 
 def idea_json(idea: Idea) -> dict[str, Any]:
-    """Return the JSON of a ready prompt: `label` and `prompt` by language; the English prompt goes to the model."""
+    """Return the JSON of a ready prompt: `label` and `prompt` by language; the model gets the English prompt."""
     return {
         "name": idea.name,
         "label": {"en": idea.label, "ru": idea.label_ru or idea.label},
@@ -358,7 +361,7 @@ def idea_json(idea: Idea) -> dict[str, Any]:
 
 
 def modes_json(model: ModelPreset) -> dict[str, int]:
-    """Return the steps of each mode that a model offers."""
+    """Return the steps of each of a model's modes."""
     try:
         offered = modes_of(model)
     except ModelError:  # of a family that is not here: `missing` says so

@@ -1,4 +1,4 @@
-"""Start the page: choose the address, keep a worker alive, open the browser, end everything on Ctrl+C."""
+"""Start the page: choose the address, keep a worker running, open the browser, stop everything on Ctrl+C."""
 
 import asyncio
 import logging
@@ -52,15 +52,15 @@ def serve(
     """Serve the page until Ctrl+C (SIGINT, SIGTERM, on Windows also Ctrl+Break).
 
     Args:
-        settings: Where the data is.
+        settings: The data folder.
         host: Address to listen on.
-        port: None takes the first free one from 7860; a given one must be free.
-        share: Also make a public link through Gradio's tunnel.
-        auth: User -> password. A page that others can reach (share link, any address but this machine's own) gets a
-            login when none is given.
+        port: None = the first free one from 7860; a given one must be free.
+        share: Also open a public link through Gradio's tunnel.
+        auth: Passwords by user. A page that others can reach (share link, non-local address) gets a generated login if
+            none is given.
         open_browser: Open the page when it is ready.
-        with_worker: Keep a worker alive beside the page.
-        root_path: The path under which a reverse proxy shows the page; "" = none.
+        with_worker: Keep a worker running beside the page.
+        root_path: Path under which a reverse proxy serves the page; "" = none.
         say: Shows a line to the person who started it.
 
     Raises:
@@ -97,12 +97,12 @@ def serve(
 
 
 class Server(uvicorn.Server):
-    """uvicorn with limits on connections; it reports its start and ends open streams when it stops.
+    """uvicorn with limits on connections. It reports its start, and ends open streams before it stops.
 
     Args:
         app: The page.
-        closing: Called before the shutdown: ends open streams, for which uvicorn would wait.
-        opened: Called in a thread of its own when connections are accepted.
+        closing: Called before the shutdown: ends open streams, which uvicorn would wait for.
+        opened: Called in a thread when connections are accepted.
         limits: On connections; None = the default ones.
     """
 
@@ -133,7 +133,7 @@ class Server(uvicorn.Server):
         self._opened = opened
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, lengthen the system's queue of connections, and report that the page is open."""
+        """Start, enlarge the system's backlog of connections, and report that the page is open."""
         await super().startup(sockets=sockets)
         if self.started:
             for listener in sockets or ():
@@ -142,7 +142,7 @@ class Server(uvicorn.Server):
             threading.Thread(target=self._opened, name="opened", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
-        """Close connections that are over their limits, once a second; uvicorn calls this ten times a second."""
+        """Close connections that exceed their limits, once per second; uvicorn calls this ten times per second."""
         if counter % TICKS_A_SECOND == 0:
             sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
@@ -154,10 +154,10 @@ class Server(uvicorn.Server):
 
 
 def event_loop(system: str = sys.platform) -> str:
-    """Return the event loop to use, as uvicorn names it.
+    """Return uvicorn's name of the event loop to use.
 
-    Windows' default one closes the listening socket for ever when a client resets its connection before it is accepted
-    (python/cpython#93821). This one watches few sockets: `most_open` in connections.py keeps to that.
+    Windows' default loop closes the listening socket for good when a client resets its connection before it is accepted
+    (python/cpython#93821). The selector loop watches few sockets; `connections.most_open` respects that.
     """
     return "asyncio:SelectorEventLoop" if system == "win32" else "auto"
 
@@ -205,7 +205,7 @@ def _build(
 
 
 def keep_trace(folder: Path, error: BaseException) -> Path | None:
-    """Write the error's traceback to `start.log`, for a report; None where nothing can be written."""
+    """Write the error's traceback to `start.log`, for a report. Return its path; None if it cannot be written."""
     path = folder / "start.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -254,7 +254,7 @@ def open_tunnel(host: str, port: int) -> str:
     """Open Gradio's tunnel and return the share link, an https address.
 
     Raises:
-        BadInput: It cannot be had; the text has the remedy, and the local page is not affected.
+        BadInput: The tunnel cannot be opened. The text has the remedy; the local page is not affected.
     """
     import secrets
 
@@ -276,10 +276,10 @@ def open_tunnel(host: str, port: int) -> str:
 
 
 class _signals_as_interrupts:
-    """SIGTERM and Ctrl+Break end the program as Ctrl+C does.
+    """Handle SIGTERM and Ctrl+Break like Ctrl+C.
 
-    uvicorn raises the signals it caught once more after its shutdown; with the default handler SIGTERM would then
-    kill the process before the worker has been told to stop.
+    uvicorn raises the signals that it caught again after its shutdown. With the default handler SIGTERM would then kill
+    the process before the worker has been told to stop.
     """
 
     NAMES = ("SIGTERM", "SIGBREAK")

@@ -1,4 +1,4 @@
-"""Estimate when waiting jobs begin: forecasts of what is before them, shared out among the workers."""
+"""Estimate when waiting jobs start: distribute the forecasts of the jobs before them over the workers."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ MOST_KEPT = 500
 
 @dataclass(frozen=True)
 class Expected:
-    """What is expected of a job.
+    """Forecast of a job.
 
     Attributes:
-        starts_in: seconds until a waiting job begins; None if it runs, or that is not known.
-        seconds: what it takes, or what a running one still takes; None if that is not known.
+        starts_in: Seconds until a waiting job starts; None if it runs or that is unknown.
+        seconds: Time that it takes, or that a running one still takes; None if unknown.
     """
 
     starts_in: float | None
@@ -33,12 +33,12 @@ class Expected:
 
 
 class StartTimes:
-    """Forecasts of jobs on the workers of the moment, kept for a while.
+    """Forecasts of jobs on the current workers, cached for a while.
 
     Args:
-        settings: tell where models and measurements are.
-        presets: returns all presets as they are now.
-        now: monotonic seconds.
+        settings: The folders of models and measurements.
+        presets: Returns all presets as they are now.
+        now: Monotonic seconds.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class StartTimes:
         self._kept: dict[tuple[Any, ...], tuple[float, float | None]] = {}
 
     def expected(self, active: Sequence[Job], workers: Sequence[WorkerInfo], paused: bool) -> dict[str, Expected]:
-        """Return what is expected of each running and waiting job, by id.
+        """Return the forecast of each running and waiting job, by id.
 
         Args:
-            active: all of them, of everybody, in the queue's order.
-            workers: all known.
-            paused: whether the queue is: then no start is known.
+            active: All running and waiting jobs, of all logins, in the queue's order.
+            workers: All known workers.
+            paused: The queue is paused: then no start is known.
         """
         seconds = {job.id: self._left(job, workers) for job in active}
         able = sum(worker.ready for worker in workers)
@@ -99,12 +99,12 @@ class StartTimes:
 
 
 def shared_out(active: Sequence[Job], seconds: dict[str, float | None], workers: int) -> dict[str, Expected]:
-    """Let `workers` take the jobs in their order, each the next one as soon as it is free.
+    """Simulate `workers` taking the jobs in order, each the next one as soon as it is free.
 
     Args:
-        active: running jobs, then waiting ones in their order.
-        seconds: of each job, by id; None if unknown, and then no later start is known.
-        workers: that take jobs; 0: no start is known.
+        active: Running jobs, then waiting ones in their order.
+        seconds: Of each job, by id; None if unknown, and then no later start is known.
+        workers: Number of workers that take jobs; 0: no start is known.
     """
     running = [seconds[job.id] for job in active if job.status is Status.RUNNING]
     free = [one for one in running if one is not None]

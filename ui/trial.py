@@ -1,4 +1,4 @@
-"""Build the page and end, for the doctor: `python -m fanslymotion.ui.trial`.
+"""Build the page and exit, for the doctor: `python -m fanslymotion.ui.trial`.
 
 Exit code 1 with the error on stderr.
 """

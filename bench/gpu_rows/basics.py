@@ -132,7 +132,7 @@ def stock(bench: Bench, figures: Figures) -> None:
         "num_frames": clip.plan.frames,
         "min_guidance_scale": clip.guidance.first,
         "max_guidance_scale": clip.guidance.last,
-        **clip.motion.metadata(),
+        **clip.family_options.metadata(),
         "output_type": "latent",
     }
     latents: Any = None

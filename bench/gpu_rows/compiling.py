@@ -31,57 +31,57 @@ def compile_nchw(bench: Bench, figures: Figures) -> None:
 
 def _measure(bench: Bench, figures: Figures, layout: str) -> None:
     """Without a GPU only the tracing is tested, which needs no C compiler."""
-    renderer = load(bench, figures)
+    loaded = load(bench, figures)
     blocks = family(bench.folder.preset.family).blocks
     compiler = Compiler(INDUCTOR if bench.cuda else "eager", channels_last=layout == "nhwc")
     clip = bench.clip(steps=3 if bench.tiny else 4)
-    state = begin(renderer, clip, bench.photo())
+    state = begin(loaded, clip, bench.photo())
     latents: Any = None
     with figures.part("eager") as part:
-        latents, steps = sample(renderer, clip, state)
+        latents, steps = sample(loaded, clip, state)
         part.update(steps, **peaks())
     with figures.part("decoder eager") as part:
-        decoded(renderer, latents[:, :DECODE_CHUNK], DECODE_CHUNK)
-        part["seconds"] = decoded(renderer, latents, DECODE_CHUNK)
+        decoded(loaded, latents[:, :DECODE_CHUNK], DECODE_CHUNK)
+        part["seconds"] = decoded(loaded, latents, DECODE_CHUNK)
         part.update(peaks())
-    compiler.suit(renderer, blocks, compiled=True)
+    compiler.suit(loaded, blocks, compiled=True)
     with figures.part("denoiser") as part:
-        part["rehearsal_s"] = timed(lambda: rehearse(renderer, clip, state))[0]
+        part["rehearsal_s"] = timed(lambda: rehearse(loaded, clip, state))[0]
         part["graphs"] = _graphs()
         reset_peak()
-        found, steps = sample(renderer, clip, state)
+        found, steps = sample(loaded, clip, state)
         part.update(steps, **peaks(), graphs_after=_graphs())
         part["against eager"] = difference(found, latents)
         _compare_processes(bench, layout, "latents", found, part)
     with figures.part("decoder") as part:
         few = latents[:, :DECODE_CHUNK]
-        part["first_s"] = decoded(renderer, few, len(few[0]))
+        part["first_s"] = decoded(loaded, few, len(few[0]))
         reset_peak()
-        part["seconds"] = decoded(renderer, latents, DECODE_CHUNK)
+        part["seconds"] = decoded(loaded, latents, DECODE_CHUNK)
         part.update(peaks(), graphs=_graphs())
     if layout == "nhwc":
-        _modes(bench, figures, renderer, state)
+        _modes(bench, figures, loaded, state)
     with figures.part("taken off") as part:
-        compiler.suit(renderer, blocks, compiled=False)
-        found, steps = sample(renderer, clip, state)
+        compiler.suit(loaded, blocks, compiled=False)
+        found, steps = sample(loaded, clip, state)
         part.update(steps)
         part["against eager"] = difference(found, latents)
     with figures.part("put on again") as part:
-        compiler.suit(renderer, blocks, compiled=True)
+        compiler.suit(loaded, blocks, compiled=True)
         before = _graphs()
-        part["rehearsal_s"] = timed(lambda: rehearse(renderer, clip, state))[0]
+        part["rehearsal_s"] = timed(lambda: rehearse(loaded, clip, state))[0]
         part["graphs_more"] = _graphs() - before
     free()
 
 
-def _modes(bench: Bench, figures: Figures, renderer: LoadedModel, state: SamplingState) -> None:
+def _modes(bench: Bench, figures: Figures, loaded: LoadedModel, state: SamplingState) -> None:
     """A whole window in each mode. Balanced also computes without guidance, which needs other kernels: it is last."""
     offered = modes(bench)
     for mode in ("best", "fast", "balanced"):
         clip = offered[mode]
         with figures.part(mode) as part:
-            part["rehearsal_s"] = timed(lambda clip=clip: rehearse(renderer, clip, state))[0]
-            part["total_s"] = round(sum(sample(renderer, clip, state)[1]["steps_s"]), 2)
+            part["rehearsal_s"] = timed(lambda clip=clip: rehearse(loaded, clip, state))[0]
+            part["total_s"] = round(sum(sample(loaded, clip, state)[1]["steps_s"]), 2)
 
 
 def _graphs() -> int:

@@ -66,11 +66,11 @@ class Subject(ABC):
         """Load the model without its text encoder."""
 
     @abstractmethod
-    def clip(self, renderer: Any, frames: int) -> SamplingParams:
+    def clip(self, loaded: Any, frames: int) -> SamplingParams:
         """Describe a window."""
 
     @abstractmethod
-    def stock(self, renderer: Any, clip: SamplingParams, words: Tensors, frames: int, given: dict[str, Any]) -> Any:
+    def stock(self, loaded: Any, clip: SamplingParams, prompt: Tensors, frames: int, given: dict[str, Any]) -> Any:
         """Run diffusers' pipeline with `given` and what else it wants; return its latents as (1, t, channels, h, w)."""
 
 
@@ -83,13 +83,13 @@ def measure(subject: Subject, bench: Bench, figures: Figures) -> None:
     model = ModelFolder(subject.folders.preset(folder), folder)
     placement = Placement(bench.device, torch.bfloat16 if bench.cuda else torch.float32, Offload.NONE)
     with figures.part("prompt") as part:
-        part["seconds"], words = timed(lambda: subject.encode(folder, placement))
+        part["seconds"], prompt = timed(lambda: subject.encode(folder, placement))
         part.update(peaks())
     free()
-    seconds, renderer = timed(lambda: subject.load(model, placement))
+    seconds, loaded = timed(lambda: subject.load(model, placement))
     figures.put(load_s=seconds)
-    _whole_window(subject, bench, figures, renderer, words)
-    del renderer
+    _whole_window(subject, bench, figures, loaded, prompt)
+    del loaded
     free()
     request = VideoRequest(
         resolution="480p" if bench.tiny else "720p",
@@ -104,44 +104,44 @@ def measure(subject: Subject, bench: Bench, figures: Figures) -> None:
     each(bench, figures, (8,) if bench.tiny else subject.limits, Asked(request))
 
 
-def _whole_window(subject: Subject, bench: Bench, figures: Figures, renderer: Any, words: Tensors) -> None:
+def _whole_window(subject: Subject, bench: Bench, figures: Figures, loaded: Any, prompt: Tensors) -> None:
     """The longest window of the model, all its steps."""
-    preset = renderer.model.preset
+    preset = loaded.model.preset
     frames = subject.tiny_frames if bench.tiny else preset.frames
-    clip = subject.clip(renderer, frames)
+    clip = subject.clip(loaded, frames)
     photo = fit_photo(load_photo(PHOTO), (preset.width, preset.height), "crop")
-    state, found = begin(renderer, clip, photo, words), torch.zeros(0)
+    state, found = begin(loaded, clip, photo, prompt), torch.zeros(0)
     with figures.part("sampling") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
         reset_peak()
-        found, steps = sample(renderer, clip, state, Checkpoints(Path(kept), "bench"))
+        found, steps = sample(loaded, clip, state, Checkpoints(Path(kept), "bench"))
         part.update(steps, **peaks(), finite=bool(torch.isfinite(found).all()))
     with figures.part("resume") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
-        part.update(resumed(renderer, clip, state, found, Path(kept)))
+        part.update(resumed(loaded, clip, state, found, Path(kept)))
     free()
     with figures.part("residuals used again") as part:
         reset_peak()
-        latents, steps = sample(renderer, replace(clip, effort=AGAIN), state)
+        latents, steps = sample(loaded, replace(clip, effort=AGAIN), state)
         cached = [second for step, second in enumerate(steps["steps_s"]) if not AGAIN.whole(step, clip.steps)]
         part.update(steps, **peaks(), cached_step_s=min(cached))
         part["against all in full"] = difference(latents, found)
     free()
     with figures.part("stock") as part:
         reset_peak()
-        latents, steps = _stock(subject, renderer, clip, photo, words, frames)
+        latents, steps = _stock(subject, loaded, clip, photo, prompt, frames)
         part.update(steps, **peaks(), **difference(found, latents))
     free()
     for chunk in (frames, subject.chunk):
         with figures.part(f"decode chunk {chunk}") as part:
             reset_peak()
             part["seconds"], part["frames"] = timed(
-                lambda chunk=chunk: sum(len(some) for some in renderer.decode(found, chunk, seed=SEED))
+                lambda chunk=chunk: sum(len(some) for some in loaded.decode(found, chunk, seed=SEED))
             )
             part.update(peaks())
         free()
 
 
 def _stock(
-    subject: Subject, renderer: Any, clip: SamplingParams, photo: Image.Image, words: Tensors, frames: int
+    subject: Subject, loaded: Any, clip: SamplingParams, photo: Image.Image, prompt: Tensors, frames: int
 ) -> tuple[torch.Tensor, dict[str, Any]]:
     """The latents of diffusers' pipeline, and what each step took from the end of the first one on."""
     clock: list[StepClock] = []
@@ -163,5 +163,5 @@ def _stock(
         "output_type": "latent",
         "callback_on_step_end": tick,
     }
-    latents = subject.stock(renderer, clip, words, frames, given)
+    latents = subject.stock(loaded, clip, prompt, frames, given)
     return latents, clock[0].figures

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from fanslymotion.bench.keepers import Nowhere as Nowhere
+from fanslymotion.bench.checkpoint_sinks import Nowhere as Nowhere
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset

@@ -11,8 +11,8 @@ from fanslymotion.pipeline.families.ltx import random_model
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS
 from fanslymotion.pipeline.families.ltx.model import load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.prompts import MASK, PROMPT_EMBEDS, encode
 from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
-from fanslymotion.pipeline.families.ltx.words import MASK, WORDS, encode
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.sampling.windowed import SamplingParams
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
@@ -34,8 +34,8 @@ class Ltx(Subject):
     def load(self, model: ModelFolder, placement: Placement) -> Any:
         return load(model, placement)
 
-    def clip(self, renderer: Any, frames: int) -> SamplingParams:
-        preset, latent = renderer.model.preset, (frames - 1) // self.stride + 1
+    def clip(self, loaded: Any, frames: int) -> SamplingParams:
+        preset, latent = loaded.model.preset, (frames - 1) // self.stride + 1
         return SamplingParams(
             width=preset.width,
             height=preset.height,
@@ -43,12 +43,12 @@ class Ltx(Subject):
             steps=len(SIGMAS),
             schedule="fixed",
             guidance=Guidance(1.0, 1.0),
-            motion=LtxOptions(prompt=PROMPT, fps=24, sigmas=SIGMAS),
+            family_options=LtxOptions(prompt=PROMPT, fps=24, sigmas=SIGMAS),
             plan=WindowPlan(latent, latent, 1, 0),
             options=WindowOptions(),
         )
 
-    def stock(self, renderer: Any, clip: SamplingParams, words: Tensors, frames: int, given: dict[str, Any]) -> Any:
+    def stock(self, loaded: Any, clip: SamplingParams, prompt: Tensors, frames: int, given: dict[str, Any]) -> Any:
         """At our noise levels: the pipeline has no argument for them that is not shifted."""
         from diffusers.pipelines.ltx.pipeline_ltx_image2video import LTXImageToVideoPipeline
         from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
@@ -58,15 +58,15 @@ class Ltx(Subject):
         scheduler.set_timesteps = lambda *_, sigmas=None, device=None, **__: plain(sigmas=list(SIGMAS), device=device)
         made: Any = LTXImageToVideoPipeline(
             scheduler=scheduler,
-            vae=renderer.vae,
-            transformer=renderer.transformer,
+            vae=loaded.vae,
+            transformer=loaded.transformer,
             text_encoder=None,  # pyright: ignore[reportArgumentType]
             tokenizer=None,  # pyright: ignore[reportArgumentType]
         )
         made.set_progress_bar_config(disable=True)
         latents: torch.Tensor = made(
-            prompt_embeds=words[WORDS].to(renderer.device, renderer.dtype),
-            prompt_attention_mask=words[MASK].to(renderer.device),
+            prompt_embeds=prompt[PROMPT_EMBEDS].to(loaded.device, loaded.dtype),
+            prompt_attention_mask=prompt[MASK].to(loaded.device),
             frame_rate=24,
             guidance_scale=1.0,
             **given,

@@ -36,42 +36,42 @@ FULL_STEPS = 25
 
 
 def load(bench: Bench, figures: Figures) -> LoadedModel:
-    seconds, renderer = timed(lambda: ModelCache().get(bench.folder, placement=bench.placement()))
+    seconds, loaded = timed(lambda: ModelCache().get(bench.folder, placement=bench.placement()))
     figures.put(load_s=seconds)
-    return renderer
+    return loaded
 
 
 def without_shortcuts(bench: Bench) -> LoadedModel:
     """The UNet with diffusers' own arithmetic."""
-    renderer = ModelCache(shortcuts=False).get(bench.folder, placement=bench.placement())
-    assert isinstance(renderer, LoadedModel)
-    return renderer
+    loaded = ModelCache(shortcuts=False).get(bench.folder, placement=bench.placement())
+    assert isinstance(loaded, LoadedModel)
+    return loaded
 
 
 def sample(
-    renderer: VideoModel, clip: SamplingParams, state: SamplingState, keeper: Any = None
+    loaded: VideoModel, clip: SamplingParams, state: SamplingState, checkpoints: Any = None
 ) -> tuple[torch.Tensor, Any]:
     """The clip's latents and what each step took."""
     clock = StepClock()
-    latents = sample_clip(renderer, clip, state, keeper=keeper or Nowhere(), on_step=clock.tick)
+    latents = sample_clip(loaded, clip, state, checkpoints=checkpoints or Nowhere(), on_step=clock.tick)
     return latents, clock.figures
 
 
-def decoded(renderer: LoadedModel, latents: torch.Tensor, chunk: int) -> float:
+def decoded(loaded: LoadedModel, latents: torch.Tensor, chunk: int) -> float:
     """Seconds to decode all frames."""
-    return timed(lambda: sum(len(frames) for frames in decode(renderer, latents, chunk)))[0]
+    return timed(lambda: sum(len(frames) for frames in decode(loaded, latents, chunk)))[0]
 
 
 def exact(bench: Bench, figures: Figures) -> None:
-    renderer = load(bench, figures)
+    loaded = load(bench, figures)
     clip, photo = bench.clip(), bench.photo()
     with figures.part("conditioning") as part:
-        part["first_s"], state = timed(lambda: begin(renderer, clip, photo))
-        part["again_s"], _ = timed(lambda: begin(renderer, clip, photo))
+        part["first_s"], state = timed(lambda: begin(loaded, clip, photo))
+        part["again_s"], _ = timed(lambda: begin(loaded, clip, photo))
         part.update(peaks())
     with figures.part("sampling") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
         reset_peak()
-        latents, steps = sample(renderer, clip, state, Checkpoints(Path(kept), "bench"))
+        latents, steps = sample(loaded, clip, state, Checkpoints(Path(kept), "bench"))
         part.update(steps, **peaks(), finite=bool(torch.isfinite(latents).all()))
     with figures.part("parity with stock") as part:
         wanted = load_file(bench.work / STOCK_LATENTS)["latents"]
@@ -79,24 +79,24 @@ def exact(bench: Bench, figures: Figures) -> None:
         part["with shortcuts"] = difference(latents, wanted)
     free()
     with figures.part("same again") as part:
-        part.update(difference(sample(renderer, clip, state)[0], latents))
+        part.update(difference(sample(loaded, clip, state)[0], latents))
     with figures.part("resume") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
-        part.update(resumed(renderer, clip, state, latents, Path(kept)))
+        part.update(resumed(loaded, clip, state, latents, Path(kept)))
     with figures.part("profile") as part:
-        part.update(_profile(bench, renderer, clip, state))
+        part.update(_profile(bench, loaded, clip, state))
     free()
     frames = clip.plan.frames
     with figures.part("decode warm-up") as part:
-        part["seconds"] = decoded(renderer, latents[:, :5], 5)
+        part["seconds"] = decoded(loaded, latents[:, :5], 5)
     for chunk in (5, 8, frames):
         with figures.part(f"decode chunk {chunk}") as part:
             reset_peak()
-            part["seconds"] = decoded(renderer, latents, chunk)
+            part["seconds"] = decoded(loaded, latents, chunk)
             part.update(peaks())
         free()
 
 
-def resumed(renderer: VideoModel, clip: SamplingParams, state: SamplingState, wanted: torch.Tensor, kept: Path) -> dict:
+def resumed(loaded: VideoModel, clip: SamplingParams, state: SamplingState, wanted: torch.Tensor, kept: Path) -> dict:
     """Stop in mid-window, go on from the file."""
     stop = clip.steps // 2
 
@@ -105,10 +105,10 @@ def resumed(renderer: VideoModel, clip: SamplingParams, state: SamplingState, wa
             raise HandBack
 
     with suppress(HandBack):
-        sample_clip(renderer, clip, state, keeper=Checkpoints(kept, "bench"), on_step=interrupt)
+        sample_clip(loaded, clip, state, checkpoints=Checkpoints(kept, "bench"), on_step=interrupt)
     saved = Checkpoints(kept, "bench").load()
     assert saved is not None
-    return {"at_step": saved.state.step, **difference(sample(renderer, clip, saved.state)[0], wanted)}
+    return {"at_step": saved.state.step, **difference(sample(loaded, clip, saved.state)[0], wanted)}
 
 
 KINDS = (
@@ -120,7 +120,7 @@ KINDS = (
 )
 
 
-def _profile(bench: Bench, renderer: LoadedModel, clip: SamplingParams, state: SamplingState) -> dict[str, Any]:
+def _profile(bench: Bench, loaded: LoadedModel, clip: SamplingParams, state: SamplingState) -> dict[str, Any]:
     """torch.profiler over the second step: host syncs, kernels, where the time goes, how long the GPU waits."""
     from torch.autograd import DeviceType  # pyright: ignore[reportPrivateImportUsage]
     from torch.profiler import ProfilerActivity, profile
@@ -138,7 +138,7 @@ def _profile(bench: Bench, renderer: LoadedModel, clip: SamplingParams, state: S
             clock[0].tick()
             profiler.stop()
 
-    sample_clip(renderer, replace(clip, steps=max(3, clip.steps)), state, keeper=Nowhere(), on_step=on_step)
+    sample_clip(loaded, replace(clip, steps=max(3, clip.steps)), state, checkpoints=Nowhere(), on_step=on_step)
     wall = clock[0].steps[0]
     events = profiler.events() or []
     kernels = [e for e in events if e.device_type == DeviceType.CUDA]
@@ -204,12 +204,12 @@ def _busy(spans: list[tuple[float, float]]) -> float:
 
 
 def variants(bench: Bench, figures: Figures) -> None:
-    renderer = load(bench, figures)
+    loaded = load(bench, figures)
     clip = bench.clip(steps=3)
-    state = begin(renderer, clip, bench.photo())
+    state = begin(loaded, clip, bench.photo())
     two = replace(clip, guidance=replace(clip.guidance, two_passes=True))
-    latent = clip.width * clip.height // renderer.vae_factor**2 * clip.plan.frames
-    channels = renderer.unet.config.block_out_channels[0]
+    latent = clip.width * clip.height // loaded.vae_factor**2 * clip.plan.frames
+    channels = loaded.unet.config.block_out_channels[0]
     pieces = patches.chunked(-(-2 * latent * channels // PIECES))
     half = patches.chunked(-(-latent * channels // PIECES))
     only = patches.attention_order
@@ -232,47 +232,47 @@ def variants(bench: Bench, figures: Figures) -> None:
     ]
     first: torch.Tensor | None = None
     for name, used, settings in rows:
-        with figures.part(name) as part, patches.together(renderer.unet, used):
+        with figures.part(name) as part, patches.together(loaded.unet, used):
             reset_peak()
-            latents, steps = sample(renderer, settings, state)
+            latents, steps = sample(loaded, settings, state)
             part.update(steps, **peaks())
             first = latents if first is None else first
             part["against as it is"] = difference(latents, first)
         free()
     with figures.part("without shortcuts") as part:
-        renderer = without_shortcuts(bench)
+        loaded = without_shortcuts(bench)
         reset_peak()
-        latents, steps = sample(renderer, clip, state)
+        latents, steps = sample(loaded, clip, state)
         part.update(steps, **peaks())
         part["against as it is"] = difference(latents, first if first is not None else latents)
 
 
 def fast(bench: Bench, figures: Figures) -> None:
-    renderer = load(bench, figures)
-    state = begin(renderer, bench.clip(), bench.photo())
+    loaded = load(bench, figures)
+    state = begin(loaded, bench.clip(), bench.photo())
     with figures.part("without guidance") as part:
-        _, steps = sample(renderer, bench.clip(steps=4, guidance=Guidance(1.0, 1.0)), state)
+        _, steps = sample(loaded, bench.clip(steps=4, guidance=Guidance(1.0, 1.0)), state)
         part.update(steps)
     cached = bench.clip(steps=8, effort=Effort(full_every=2))
     latents: torch.Tensor | None = None
     with figures.part("deep features every second step") as part:
-        latents, steps = sample(renderer, cached, state)
+        latents, steps = sample(loaded, cached, state)
         each = steps["steps_s"]
         part.update(steps, **peaks(), whole_step_s=min(each[2::2]), cached_step_s=min(each[3], each[5]))
-        part["against exact"] = difference(latents, sample(renderer, bench.clip(steps=8), state)[0])
+        part["against exact"] = difference(latents, sample(loaded, bench.clip(steps=8), state)[0])
     with figures.part("resume") as part, tempfile.TemporaryDirectory(dir=bench.work) as kept:
         assert latents is not None
-        part.update(resumed(renderer, cached, state, latents, Path(kept)))
+        part.update(resumed(loaded, cached, state, latents, Path(kept)))
     totals: dict[str, float] = {}
     for mode, clip in modes(bench).items():
         with figures.part(mode) as part:
             reset_peak()
-            found, steps = sample(renderer, clip, state)
+            found, steps = sample(loaded, clip, state)
             totals[mode] = part["total_s"] = round(sum(steps["steps_s"]), 2)
             part.update(peaks(), steps=clip.steps, finite=bool(torch.isfinite(found).all()))
         free()
     figures.put(share_of_best={mode: round(total / totals["best"], 3) for mode, total in totals.items()})
-    del renderer
+    del loaded
     for offload in (Offload.GROUP, Offload.SEQUENTIAL):
         free()
         with figures.part(f"deep features, {offload} offload") as part:

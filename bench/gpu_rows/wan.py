@@ -11,7 +11,7 @@ from fanslymotion.pipeline.families.wan import random_model
 from fanslymotion.pipeline.families.wan.folder import FOLDERS, STRIDE
 from fanslymotion.pipeline.families.wan.model import load
 from fanslymotion.pipeline.families.wan.options import WanOptions
-from fanslymotion.pipeline.families.wan.words import NEGATIVE, WORDS, encode, padded
+from fanslymotion.pipeline.families.wan.prompts import NEGATIVE, PROMPT_EMBEDS, encode, padded
 from fanslymotion.pipeline.sampling.windowed import SamplingParams
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
 
@@ -35,8 +35,8 @@ class Wan(Subject):
     def load(self, model: ModelFolder, placement: Placement) -> Any:
         return load(model, placement)
 
-    def clip(self, renderer: Any, frames: int) -> SamplingParams:
-        preset, latent = renderer.model.preset, (frames - 1) // self.stride + 1
+    def clip(self, loaded: Any, frames: int) -> SamplingParams:
+        preset, latent = loaded.model.preset, (frames - 1) // self.stride + 1
         return SamplingParams(
             width=preset.width,
             height=preset.height,
@@ -44,12 +44,12 @@ class Wan(Subject):
             steps=STEPS,
             schedule="flow",
             guidance=Guidance(GUIDANCE, GUIDANCE),
-            motion=WanOptions(PROMPT, AGAINST, SHIFT, "unipc"),
+            family_options=WanOptions(PROMPT, AGAINST, SHIFT, "unipc"),
             plan=WindowPlan(latent, latent, 1, 0),
             options=WindowOptions(guidance_cap=None),
         )
 
-    def stock(self, renderer: Any, clip: SamplingParams, words: Tensors, frames: int, given: dict[str, Any]) -> Any:
+    def stock(self, loaded: Any, clip: SamplingParams, prompt: Tensors, frames: int, given: dict[str, Any]) -> Any:
         from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
         from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
@@ -59,15 +59,18 @@ class Wan(Subject):
         made: Any = WanImageToVideoPipeline(
             tokenizer=None,  # pyright: ignore[reportArgumentType]
             text_encoder=None,  # pyright: ignore[reportArgumentType]
-            vae=renderer.vae,
+            vae=loaded.vae,
             scheduler=scheduler,
-            transformer=renderer.transformer,
+            transformer=loaded.transformer,
             expand_timesteps=True,
         )
         made.set_progress_bar_config(disable=True)
-        words = {name: padded(one, renderer.dtype).to(renderer.device) for name, one in words.items()}
+        prompt = {name: padded(one, loaded.dtype).to(loaded.device) for name, one in prompt.items()}
         found = made(
-            prompt_embeds=words[WORDS], negative_prompt_embeds=words[NEGATIVE], guidance_scale=GUIDANCE, **given
+            prompt_embeds=prompt[PROMPT_EMBEDS],
+            negative_prompt_embeds=prompt[NEGATIVE],
+            guidance_scale=GUIDANCE,
+            **given,
         )
         return found.frames.transpose(1, 2)
 

@@ -1,4 +1,4 @@
-"""Ask the Hugging Face Hub for a model's files with sizes and hashes, and explain its errors to the user."""
+"""Query the Hugging Face Hub for a model's files with sizes and hashes, and explain its errors."""
 
 import fnmatch
 import os
@@ -57,7 +57,7 @@ class Remote:
 
 
 def endpoint() -> str:
-    """Return the hub's address, from `HF_ENDPOINT` at each call: a mirror may be set while the page is open."""
+    """Return the hub's address; `HF_ENDPOINT` is read at each call, because it may change while the page is open."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
@@ -94,10 +94,10 @@ def _no_token(why: str) -> DownloadError:
 
 
 def ask(preset: HubPreset) -> Remote:
-    """Ask the hub for a model's files.
+    """Query the hub for a model's files.
 
     Raises:
-        DownloadError: the hub refused or did not answer.
+        DownloadError: The hub refused or did not answer.
     """
     from huggingface_hub import HfApi
 
@@ -132,7 +132,7 @@ def ask(preset: HubPreset) -> Remote:
 
 
 def _check_pinned(preset: HubPreset, files: tuple[RemoteFile, ...]) -> None:
-    """Check that the hub has the file whose hash a preset names. Raise DownloadError if it has another one."""
+    """Check that the hub has the file whose hash the preset pins. Raise DownloadError."""
     pinned = getattr(preset, "sha256", "")
     for file in files:
         if pinned and file.path.endswith(".safetensors") and file.sha256 != pinned:
@@ -151,7 +151,7 @@ def _check_pinned(preset: HubPreset, files: tuple[RemoteFile, ...]) -> None:
 
 
 def _check_sizes(preset: HubPreset, wanted: list[Any]) -> None:
-    """Raise DownloadError where the hub leaves out a file's size: nothing would tell whether it is whole."""
+    """Raise DownloadError if the hub omits a file's size, without which an incomplete file could not be noticed."""
     if unknown := next((one.rfilename for one in wanted if one.size is None and not one.lfs), None):
         raise DownloadError(
             NETWORK,
@@ -201,8 +201,8 @@ def explain(preset: HubPreset, error: Exception) -> DownloadError:
 
 
 def unreachable(where: str, error: BaseException) -> DownloadError:
-    """Make the error for a missing answer. `again` is set only if the cause may pass by itself (`is_passing`)."""
-    kept = msg("What is downloaded already is kept; the models that are here go on working")
+    """Return the error for a missing answer. `again` is set only if the cause may pass (`is_passing`)."""
+    kept = msg("What is downloaded already is kept; downloaded models still work")
     if is_passing(error):
         return DownloadError(
             NETWORK,
@@ -256,7 +256,7 @@ def _untrusted(error: BaseException | None) -> bool:
 
 
 def refusal(preset: HubPreset, status: int, headers: Any = None) -> DownloadError:
-    """Make the error for an answer other than the file. status: of HTTP."""
+    """Return the error for an HTTP answer that is not the file. status: of the answer."""
     if status in (401, 403):
         return _access_refused(preset, status) if preset.gated or not token() else _token_refused(preset, status)
     where = page(preset)
@@ -287,7 +287,7 @@ def refusal(preset: HubPreset, status: int, headers: Any = None) -> DownloadErro
 
 
 def _token_refused(preset: HubPreset, status: int) -> DownloadError:
-    """Make the error for a token that spoils a download for which none is needed."""
+    """Return the error for a bad token where none would be needed."""
     return DownloadError(
         ACCESS,
         msg(
@@ -304,7 +304,7 @@ def _token_refused(preset: HubPreset, status: int) -> DownloadError:
 
 
 def _access_refused(preset: HubPreset, status: int) -> DownloadError:
-    """Make the error for a model whose terms were not accepted, or for a login that is missing."""
+    """Return the error for a model whose terms were not accepted, or for a missing login."""
     where = page(preset)
     return DownloadError(
         ACCESS,
@@ -338,9 +338,9 @@ def _wanted(path: str, preset: HubPreset) -> bool:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """Compare folder by folder: "*" stands for no "/".
+    """Match a path against a pattern, folder by folder: "*" does not match "/".
 
-    Lightricks/LTX-Video-0.9.8-13B-distilled has its transformer and its text encoder a second time, below vae/.
+    Lightricks/LTX-Video-0.9.8-13B-distilled has its transformer and text encoder a second time, below vae/.
     """
     names, patterns = path.split("/"), pattern.split("/")
     return len(names) == len(patterns) and all(map(fnmatch.fnmatchcase, names, patterns))

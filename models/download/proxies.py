@@ -1,7 +1,7 @@
-"""Make the proxy variables of the environment usable, whatever other programs have put there.
+"""Make the proxy variables of the environment usable, whatever other programs have set.
 
-httpx, which Gradio and the downloads use, raises when it meets a proxy that it does not know, even in a program that
-connects to nothing: GNOME sets `all_proxy=socks://…`, which only its own programs read.
+httpx, used by Gradio and the downloads, raises for an unknown kind of proxy, even in a program that connects to
+nothing: GNOME sets `all_proxy=socks://…`, which only its own programs understand.
 """
 
 import os
@@ -18,21 +18,21 @@ LOCAL = "localhost,127.0.0.1,::1"
 
 
 def windows_proxies() -> Mapping[str, str]:
-    """Return the proxies of Windows' settings, by scheme, as Python makes them addresses; none on other systems."""
+    """Return the proxies of Windows' settings by scheme, as Python converts them; none on other systems."""
     return urllib.request.getproxies_registry() if sys.platform == "win32" else {}
 
 
 def repair_proxies(
     environ: MutableMapping[str, str] = os.environ, of_system: Callable[[], Mapping[str, str]] = windows_proxies
 ) -> tuple[str, ...]:
-    """Rewrite `socks://` as `socks5://`, and take out the proxies that httpx refuses.
+    """Rewrite `socks://` as `socks5://`, and remove the proxies that httpx refuses.
 
     Args:
-        environ: The environment to change in place.
-        of_system: Tells the proxies that count where the environment has none, by scheme.
+        environ: The environment, changed in place.
+        of_system: Returns the system's proxies by scheme, which count if the environment has none.
 
     Returns:
-        The names of the variables that were taken out, also by a parent process, sorted.
+        The names of the removed variables, also of those removed by a parent process, sorted.
     """
     ignored = set(ignored_proxies(environ))
     for name in [name for name in environ if name.lower().endswith("_proxy") and environ[name].strip()]:
@@ -55,10 +55,10 @@ def repair_proxies(
 
 
 def _repair_setting(environ: MutableMapping[str, str], found: Mapping[str, str]) -> set[str]:
-    """Put variables in the place of a system's proxies that httpx refuses; return its name if one is left out.
+    """Set variables in place of a system proxy that httpx refuses. Return its name if it is left out.
 
-    `socks=127.0.0.1:1080` in Windows' settings is read as `socks4://`, which httpx does not know. The programs that
-    make such a setting understand SOCKS 5.
+    `socks=127.0.0.1:1080` in Windows' settings is read as `socks4://`, which httpx does not support. Programs that make
+    such a setting support SOCKS 5.
     """
     wanted = {scheme: found.get(scheme, "") for scheme in ("http", "https")}
     if all(not proxy or _proxy_works(proxy) for proxy in wanted.values()):
@@ -87,7 +87,7 @@ def _proxy_works(value: str) -> bool:
 
 
 def usable_exceptions(value: str) -> list[str]:
-    """Return the hosts of a `no_proxy` that httpx can turn into an address pattern. IPv6 stands without brackets."""
+    """Return the hosts of a `no_proxy` that httpx can convert to patterns; IPv6 without brackets."""
     import httpx
 
     usable = []

@@ -1,7 +1,7 @@
-"""Define what a model family must offer: `Family`, `VideoModel`, `Denoiser`. No torch at import.
+"""Define the interface of a model family: `Family`, `VideoModel`, `Denoiser`. No torch at import.
 
-What describes a family (description.py), its noise levels (noise_schedule.py), and planning with its `CostModel`
-(plan.py) are a part of it.
+The types that it uses are in description.py (components, geometry), noise_schedule.py (noise levels) and plan.py
+(planning, with a family's `CostModel`).
 """
 
 from __future__ import annotations
@@ -41,49 +41,52 @@ if TYPE_CHECKING:
     from ..request import VideoRequest
     from .guidance import Guidance
     from .placement import Placement
+    from .prompts import PromptEmbeds
     from .weights.compiling import CompiledBlocks
-    from .words import Words
 
 
 @dataclass(frozen=True)
 class FamilyOptions:
-    """A family's own part of a request, settled. Base of frozen dataclasses; their fields enter checkpoints' keys."""
+    """A family's own part of a resolved request: a frozen dataclass, whose fields enter checkpoint keys."""
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the video file says about them, by the request's names."""
+        """Return what the video file stores about them, by the request's names."""
         return {}
 
 
 class Denoiser(Protocol):
     """Compute D(x; σ), the denoised estimate of one window (k-diffusion's convention).
 
-    A sampler knows nothing else of a network. Latents are (1, latent frames, channels, h, w), scaled; h and w are
-    in latent pixels.
+    A sampler knows a network only by this interface. Latents are scaled, (1, latent frames, channels, h, w), with h and
+    w in latent pixels.
     """
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Return the denoised estimate of x, float32, of the shape of x.
 
         Args:
-            x: The window's noisy latents.
-            sigma: Their noise level, a tensor with one number.
+            x: Noisy latents of the window.
+            sigma: Their noise level, a tensor with one element.
         """
         ...
 
     def noised(self, x0: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-        """Add noise to clean latents, as a window of this model holds them at a noise level.
+        """Add noise to clean latents, as a window of this model contains them at a noise level.
 
         Args:
-            x0: The clean latents.
+            x0: Clean latents.
             noise: Unit noise of the same shape.
-            sigma: The noise level, more than 0, a tensor with one number.
+            sigma: Noise level above 0, a tensor with one element.
         """
         ...
 
     def slope(self, x: Tensor, denoised: Tensor, sigma: Tensor) -> Tensor:
-        """Return dx/dσ, of the shape of x. A network whose output is that slope may return its output.
+        """Return dx/dσ, of the shape of x. A network that predicts the slope may return its own output.
 
-        denoised: D(x; σ), which was computed last.
+        Args:
+            x: Noisy latents of the window.
+            denoised: D(x; σ) of the last call.
+            sigma: Their noise level, a tensor with one element.
         """
         return (x - denoised) / sigma  # EDM eq. 3 with s(t) = 1; with flow matching ε - x₀
 
@@ -96,15 +99,15 @@ class Window:
     in latent pixels.
 
     Attributes:
-        schedule: The noise levels of the run.
+        schedule: Noise levels.
         guidance: Guidance scale of each frame.
-        start: Latents of the window's first frame, (1, channels, h, w), which the earlier window sampled. None: the
-            window starts from the photo.
+        start: Latents of the window's first frame, (1, channels, h, w), from the earlier window. None: the window
+            starts from the photo.
         noise_aug: Strength of the noise added to `start`, 0..1. None: the strength in the request's options.
-        draw: Returns the next unit noise of the window's generator: takes a shape, gives the model's dtype and device.
-        effort: Which steps compute without guidance, or only a part of the network.
-        pinned: Number of latent frames at the start that the earlier window has sampled and this one must not change.
-        last: Whether this window ends the video.
+        draw: Returns the next unit noise of the window's generator for a shape, in the model's dtype and on its device.
+        effort: Which steps omit guidance, or a part of the network.
+        pinned: Number of latent frames at the start that the earlier window has sampled; this one must not change them.
+        last: The video ends with this window.
         before: Latents of all earlier windows, (1, latent frames, channels, h, w). None in the first window.
         frames: Number of latent frames in the window.
         spare: Number of latent frames at its end that lie beyond the end of the video and are not shown.
@@ -126,35 +129,35 @@ class Window:
 class VideoModel(Protocol):
     """Define a loaded model: what sampling, decoding and previews call.
 
-    Latents are (1, latent frames, channels, h, w) with h and w in latent pixels. "Scaled" latents are those that
-    sampling works on: the VAE's output, shifted and multiplied as the model was trained.
+    Latents are (1, latent frames, channels, h, w) with h and w in latent pixels. "Scaled" latents are those of the
+    sampling: the VAE's output, shifted and scaled as in the model's training.
     """
 
     @property
     def device(self) -> torch.device:
-        """The device that computes; offloaded weights come to it when they are needed."""
+        """Device that computes; offloaded weights are moved to it when they are needed."""
         ...
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype that the denoiser computes in."""
+        """Dtype of the denoiser."""
         ...
 
     @property
     def latent_dtype(self) -> torch.dtype:
-        """The dtype of the latents between two steps."""
+        """Dtype of the latents between two steps."""
         ...
 
     def encode(
         self, photo: Image, options: FamilyOptions, generator: torch.Generator, last: Image | None = None
     ) -> Mapping[str, Tensor]:
-        """Encode the photo into named tensors: the conditioning of every window. Checkpoints store them.
+        """Encode the photo into named tensors, the conditioning of every window. Checkpoints store them.
 
         Args:
             photo: RGB, of the sampling size.
             options: The family's part of the request.
             generator: The first window's, for an encoder that draws noise.
-            last: The picture that the video ends with, like `photo`; None without one.
+            last: Picture that the video ends with, like `photo`; None = the model decides.
         """
         ...
 
@@ -163,10 +166,10 @@ class VideoModel(Protocol):
 
         Args:
             steps: 1..100.
-            kind: Their spacing.
+            kind: Spacing of the levels.
             frames: Latent frames of a window, for levels that depend on its size.
-            width: Pixels sampled, likewise.
-            height: Pixels sampled, likewise.
+            width: Sampling size, pixels.
+            height: Sampling size, pixels.
         """
         ...
 
@@ -184,14 +187,21 @@ class VideoModel(Protocol):
         ...
 
     def beginning(self, conditioning: Mapping[str, Tensor]) -> Tensor | None:
-        """Return the first window's first latents, (1, n, channels, h, w), scaled, if they are known before sampling.
+        """Return the window's first latents, (1, n, channels, h, w), scaled, if known before sampling; else None.
 
-        conditioning: what `encode` returned. None if all latent frames of the window are sampled.
+        Args:
+            conditioning: Result of `encode`.
         """
         ...
 
     def denoiser(self, conditioning: Mapping[str, Tensor], options: FamilyOptions, window: Window) -> Denoiser:
-        """Make the denoiser of one window. conditioning: what `encode` returned."""
+        """Create the denoiser of one window.
+
+        Args:
+            conditioning: Result of `encode`.
+            options: The family's part of the request.
+            window: The window.
+        """
         ...
 
     @property
@@ -206,15 +216,12 @@ class VideoModel(Protocol):
 
     @property
     def arithmetic(self) -> int:
-        """Version of the network's numerics; 0 = diffusers' own results, bit for bit.
-
-        A part of checkpoints' keys: a job resumes only from latents of the same version.
-        """
+        """Version of the network's numerics, a part of checkpoint keys; 0 = diffusers' own results, bit for bit."""
         ...
 
     @property
     def placement(self) -> Placement:
-        """Device, dtype and offload with which it was loaded."""
+        """Device, dtype and offload that it was loaded with."""
         ...
 
     compiled: CompiledBlocks | None
@@ -222,19 +229,19 @@ class VideoModel(Protocol):
 
     @property
     def whole(self) -> bool:
-        """Whether every component is in one place and of the right dtype; False after an interrupted move."""
+        """Whether each component is on one device and of the right dtype; False after an interrupted move."""
         ...
 
     def bring(self, part: str) -> Any:
-        """Move a component to the device that computes, and return it. part: its name, as in `Family.components`."""
+        """Move a component to the computing device and return it. part: its name in `Family.components`."""
         ...
 
     def prepare(self, plan: MemoryPlan) -> None:
-        """Apply the plan's settings that can change between two jobs without loading again, e.g. `chunked`."""
+        """Apply the settings of a plan that can change between jobs without loading again, e.g. `chunked`."""
         ...
 
     def preview_latents(self, conditioning: Mapping[str, Tensor]) -> Tensor:
-        """Return the photo's latents, (1, channels, h, w), scaled. conditioning: what `encode` returned."""
+        """Return the photo's latents, (1, channels, h, w), scaled. conditioning: result of `encode`."""
         ...
 
     def decode(self, latents: Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:
@@ -243,13 +250,13 @@ class VideoModel(Protocol):
         Args:
             latents: (1, latent frames, channels, h, w), scaled.
             chunk: Largest number of frames to decode together, 1 or more.
-            seed: The video's, for a decoder that draws noise.
+            seed: The video's seed, for a decoder that draws noise.
         """
         ...
 
 
 class Family(Protocol):
-    """One kind of model. Importing it imports no torch; `load` does."""
+    """Define one kind of model. Importing a family imports no torch; `load` does."""
 
     @property
     def name(self) -> str:
@@ -258,27 +265,27 @@ class Family(Protocol):
 
     @property
     def components(self) -> tuple[Component, ...]:
-        """The components in the order in which they are loaded."""
+        """The components, in the order of loading."""
         ...
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """Names of the settings that only some families take (`presets.options.Option.own`), and this one does."""
+        """Names of the optional settings (`presets.options.Option.own`) that this family supports."""
         ...
 
     @property
     def motions(self) -> Mapping[MotionName, int]:
-        """`motion_bucket_id` of less and of more motion than the preset's own, by name; empty without that setting."""
+        """`motion_bucket_id` for less and more motion than the preset's own, by name; empty without that setting."""
         ...
 
     @property
     def modes(self) -> Mapping[str, Mode]:
-        """Quicker ways to sample that its models offer where their presets name none, by name (`families.modes`)."""
+        """Faster modes for models whose presets define none, by name (`families.modes`)."""
         ...
 
     @property
     def blocks(self) -> Mapping[str, tuple[str, ...]]:
-        """What can be compiled: for each network (path within `VideoModel`) the classes of its repeated blocks."""
+        """Classes of the repeated blocks that can be compiled, by network (path within `VideoModel`)."""
         ...
 
     @property
@@ -287,13 +294,13 @@ class Family(Protocol):
         ...
 
     @property
-    def numbers(self) -> str:
-        """The 16-bit numbers that its weights compute in on a GPU: `float16` or `bfloat16`."""
+    def half_dtype(self) -> str:
+        """Dtype of its weights on a GPU: `float16` or `bfloat16`."""
         ...
 
     @property
     def cost(self) -> CostModel:
-        """Bytes and seconds of a plan."""
+        """Estimates bytes and seconds of a plan."""
         ...
 
     @property
@@ -302,7 +309,7 @@ class Family(Protocol):
         ...
 
     def recognises(self, folder: Path) -> bool:
-        """Return whether a folder without a preset looks like one of this family's models."""
+        """Tell whether a folder without a preset looks like one of this family's models."""
         ...
 
     def folder_preset(self, folder: Path) -> ModelPreset:
@@ -314,7 +321,7 @@ class Family(Protocol):
         ...
 
     def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
-        """Check that a folder holds a whole model of this family.
+        """Check that a folder holds a complete model of this family.
 
         Args:
             folder: In diffusers' format.
@@ -326,7 +333,7 @@ class Family(Protocol):
         ...
 
     def check_loras(self, model: ModelFolder) -> None:
-        """Check that a model's `loras` can be added to it. Asked only where the family takes some (`takes`).
+        """Check that a model's `loras` can be added to it. Called only for families that support LoRAs (`takes`).
 
         Raises:
             ModelError: A file is damaged, or made for another model.
@@ -334,7 +341,7 @@ class Family(Protocol):
         ...
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
-        """Measure a folder; what is not there counts as full size."""
+        """Measure a model's size from its folder; missing components count as full size."""
         ...
 
     def random_model(self, preset: ModelPreset, folder: Path) -> ModelFolder:
@@ -342,17 +349,23 @@ class Family(Protocol):
         ...
 
     def options(self, request: VideoRequest, preset: ModelPreset, fps: int) -> FamilyOptions:
-        """Settle the family's own part of a request: what it leaves open is as the preset says. fps: as sampled."""
+        """Resolve the family's own part of a request; the preset decides what the request leaves open.
+
+        Args:
+            request: The settings.
+            preset: The model's preset.
+            fps: Sampled frames per second.
+        """
         ...
 
-    def words_key(self, model: ModelFolder, options: FamilyOptions) -> str:
-        """Return what the request's prompt is stored under once it is encoded; "" = the family reads no prompt."""
+    def prompt_key(self, model: ModelFolder, options: FamilyOptions) -> str:
+        """Return the cache key of the request's encoded prompt; "" = the family reads no prompt."""
         ...
 
-    def encode_words(self, model: ModelFolder, options: FamilyOptions, placement: Placement) -> Words:
-        """Load the text encoder, encode the request's prompt, and let go of the encoder again.
+    def encode_prompt(self, model: ModelFolder, options: FamilyOptions, placement: Placement) -> PromptEmbeds:
+        """Load the text encoder, encode the request's prompt, and release the encoder.
 
-        Called before `load`, with no other model in memory, and only for a family with a `words_key`.
+        Called before `load`, with no other model in memory, and only for a family with a `prompt_key`.
 
         Raises:
             ModelError: A file of the encoder is missing or damaged.
@@ -362,7 +375,14 @@ class Family(Protocol):
     def load(
         self, model: ModelFolder, placement: Placement, finished: Callable[[str], None], shortcuts: bool
     ) -> VideoModel:
-        """Read the components. `finished` is called after the libraries and after each component, and may raise."""
+        """Load the components.
+
+        Args:
+            model: The model's folder.
+            placement: Device, dtype and offload.
+            finished: Called after the libraries and after each component; may raise, which ends the loading.
+            shortcuts: Compute in cheaper ways that equal diffusers' results within rounding; without, bit for bit.
+        """
         ...
 
 
@@ -370,5 +390,5 @@ LIBRARIES = "libraries"
 
 
 def parts(family: Family) -> tuple[str, ...]:
-    """Return what is loaded, in this order; the first is the import of the libraries themselves."""
+    """Return the names of what is loaded, in order; the first one is the import of the libraries."""
     return (LIBRARIES, *(component.name for component in family.components))

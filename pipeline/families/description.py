@@ -1,4 +1,4 @@
-"""Describe a family: its components, geometry, ways to save memory; and a model of it on the disk. Without torch."""
+"""Describe a family (components, geometry, ways to save memory) and its models on the disk. Without torch."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from .plan import Offload
 
 
 class Role(StrEnum):
-    """What a component does."""
+    """The function of a component."""
 
     TEXT = "text"
     IMAGE = "image"
@@ -20,11 +20,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Component:
-    """A part of a model with weights of its own.
+    """A part of a model with its own weights.
 
     Attributes:
-        name: Of the component, and of its folder.
-        role: What it does.
+        name: Name of the component and of its folder.
+        role: Its function.
     """
 
     name: str
@@ -33,14 +33,14 @@ class Component:
 
 @dataclass(frozen=True)
 class Geometry:
-    """The sizes that a family can sample, and how many latent frames a stretch of video takes.
+    """The sizes that a family can sample, and how frames map to latent frames.
 
     Attributes:
-        multiple: Both sides of a sampled frame are a multiple of this, in pixels.
-        stride: Frames of the video to one latent frame. The first latent frame stands for one frame alone.
-        overlap: Latent frames that two windows share, in a family that draws windows of any length up to the preset's;
-            0 = windows always have the preset's length, and share what is left.
-        guidance_cap: Largest guidance in later windows, see `WindowOptions`; None = no cap.
+        multiple: Sides of a sampled frame are multiples of this number of pixels.
+        stride: Frames per latent frame. The first latent frame holds one frame.
+        overlap: Latent frames that two windows share, for a family that samples any length up to the preset's; 0 =
+            windows always have the preset's length, and share the rest.
+        guidance_cap: Largest guidance in later windows (`WindowOptions.guidance_cap`); None = no cap.
     """
 
     multiple: int
@@ -49,40 +49,40 @@ class Geometry:
     guidance_cap: float | None = WindowOptions.guidance_cap
 
     def latents(self, frames: int) -> int:
-        """Return the latent frames that hold at least so many frames."""
+        """Return the number of latent frames that hold at least `frames` frames."""
         return 1 + -(-(frames - 1) // self.stride)
 
     def windows(
-        self, frames: int, window: int, min_overlap: float = WindowOptions.min_overlap, loop: int = 0
+        self, frames: int, window: int, min_overlap: float = WindowOptions.min_overlap, period: int = 0
     ) -> WindowPlan:
         """Plan the windows of a video, in latent frames.
 
         Args:
-            frames: Of the whole video, as sampled.
-            window: Frames that are sampled at once, at most.
+            frames: Sampled frames of the whole video.
+            window: Largest number of frames sampled together.
             min_overlap: See `WindowOptions`.
-            loop: See `plan_windows`.
+            period: See `plan_windows`.
         """
         total, most = self.latents(frames), self.latents(window)
         return (
             plan_even_windows(total, most, self.overlap)
             if self.overlap
-            else plan_windows(total, most, min_overlap, loop)
+            else plan_windows(total, most, min_overlap, period)
         )
 
 
 @dataclass(frozen=True)
 class Savings:
-    """Ways in which a family's models can compute with less memory; the planner uses no others.
+    """Ways in which a family's models can save memory; the planner uses no others.
 
     Attributes:
-        two_pass: The guidance's branches can be computed one after the other.
-        chunked: Wide layers or blocks can be computed in pieces.
+        two_pass: The guidance branches can be computed one after the other.
+        chunked: Wide layers or blocks can be computed in chunks of tokens.
         decode_chunks: Fewer frames can be decoded together.
-        most_chunk: Most frames decoded together; 0 = a window's.
-        least_chunk: Fewest frames decoded together.
-        offloads: Where weights may wait, in the order of `Offload`.
-        unguided: On a CPU, guidance can be left out: half of the time, and hardly other pictures.
+        most_chunk: Largest number of frames decoded together; 0 = a window's.
+        least_chunk: Smallest number of frames decoded together.
+        offloads: Supported offloads, in the order of `Offload`.
+        unguided: On a CPU, guidance can be omitted: half the time, and almost the same frames.
     """
 
     two_pass: bool = False
@@ -96,11 +96,11 @@ class Savings:
 
 @dataclass(frozen=True)
 class LoraFile:
-    """A file of small changes to a network's weights.
+    """A LoRA file.
 
     Attributes:
         path: The file.
-        fingerprint: Of its content.
+        fingerprint: Hash of its content.
     """
 
     path: Path
@@ -109,12 +109,12 @@ class LoraFile:
 
 @dataclass(frozen=True)
 class Lora:
-    """Small changes to a model's weights, which are added as it is loaded.
+    """A LoRA that is added to a model's weights when it is loaded.
 
     Attributes:
-        name: By which it was chosen.
-        files: One for all of the model's denoisers, or one for each of them, in the order of `Family.components`.
-        strength: 1 is as it was trained.
+        name: Name by which the user chose it.
+        files: One file for all of the model's denoisers, or one for each, in the order of `Family.components`.
+        strength: 1 = as trained.
     """
 
     name: str
@@ -123,24 +123,24 @@ class Lora:
 
     @property
     def fingerprint(self) -> str:
-        """Of the files' content."""
+        """Fingerprint of the files' content."""
         return "+".join(file.fingerprint for file in self.files)
 
     def file(self, denoiser: int) -> LoraFile:
-        """Return what is added to a denoiser, counted from 0."""
+        """Return the file for a denoiser, counted from 0."""
         return self.files[denoiser if len(self.files) > 1 else 0]
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model as it lies on the disk.
+    """A model on the disk.
 
     Attributes:
-        preset: How it is best sampled; for a plain folder made from its own configuration.
+        preset: Its preset; for a plain folder made from its own configuration.
         folder: In diffusers' format.
-        random: The untrained stand-in for `mini`, built by code on first use.
-        loras: What is added to its weights, in this order.
-        int8: Its denoiser's weights are kept in 8-bit numbers (`weights.int8`).
+        random: It is the untrained stand-in for `mini`, which is built on first use.
+        loras: LoRAs to add to its weights, in this order.
+        int8: Keep the denoiser's weights in 8-bit integers (`weights.int8`).
     """
 
     preset: ModelPreset
@@ -151,22 +151,22 @@ class ModelFolder:
 
     @property
     def name(self) -> str:
-        """Name of the preset, or of the plain folder."""
+        """Name of the preset or of the plain folder."""
         return self.preset.name
 
     @property
     def measured_as(self) -> str:
-        """Name by which its measurements are kept: with 8-bit weights it is another model."""
+        """Name under which measurements are stored; with 8-bit weights it is another one."""
         return f"{self.name} int8" if self.int8 else self.name
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """What `Family.check` found in a folder.
+    """Result of `Family.check`.
 
     Attributes:
         variants: For each component with weights, the file variants present (`""`, `"fp16"`).
-        fingerprint: Changes when other weights or another configuration lie in the folder.
+        fingerprint: Changes with the weights or the configuration in the folder.
     """
 
     variants: dict[str, tuple[str, ...]]

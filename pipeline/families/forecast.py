@@ -1,6 +1,6 @@
-"""Say what a memory plan takes: by its family's cost model, corrected by what this machine has shown. Without torch.
+"""Forecast the memory and time of a plan: its family's cost model, corrected by this machine's measurements.
 
-The form's estimate, the time left and the planner all ask here.
+The form's estimate, the time left and the memory planner all use it. Without torch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,13 +33,20 @@ HELD = 1.05
 """What torch's allocator holds of a GPU's memory, over what was measured as allocated."""
 
 
-def put_together(
+def build_forecast(
     plan: MemoryPlan,
     peak: Callable[[MemoryPlan, Stage], int],
     ram: Callable[[MemoryPlan], int],
     seconds: Callable[[MemoryPlan], Mapping[Stage, float]],
 ) -> Forecast:
-    """Make a forecast of a family's formulas: bytes on the device, bytes of RAM beside a GPU, seconds of each stage."""
+    """Build a forecast from a family's formulas.
+
+    Args:
+        plan: The plan.
+        peak: Returns the peak bytes of a stage on the computing device.
+        ram: Returns the bytes of RAM that the job takes while a GPU computes.
+        seconds: Returns the seconds of each stage.
+    """
     machine, peaks = plan.machine, {stage: peak(plan, stage) for stage in STAGES}
     if plan.device == "cpu":
         need, total = max(peaks.values()), machine.ram_total
@@ -49,9 +56,9 @@ def put_together(
 
 
 def forecast(plan: MemoryPlan) -> Forecast:
-    """Return what the plan takes on its machine: the formulas, corrected by what was measured there.
+    """Forecast a plan on its machine: the formulas, corrected by measurements.
 
-    Compiling comes before the first step, and counts as loading.
+    Compiling precedes the first step and counts as loading.
     """
     found = _corrected(plan)
     if not plan.compiled or not plan.compiling:
@@ -80,13 +87,13 @@ def _corrected(plan: MemoryPlan) -> Forecast:
 
 
 def with_worker_start(found: Forecast) -> Forecast:
-    """Return the forecast of a job for which a worker has to be started first: that counts as loading."""
+    """Return the forecast of a job whose worker must be started first, which counts as loading."""
     seconds = found.stage_seconds
     return replace(found, stage_seconds={**seconds, Stage.LOADING: seconds[Stage.LOADING] + WORKER_START})
 
 
 def estimate(plan: MemoryPlan) -> Forecast:
-    """Return what the plan takes by its family's formulas alone."""
+    """Forecast a plan by its family's formulas alone."""
     found = family(plan.model.family).cost.forecast(plan)
     if not plan.compiled:
         return found
@@ -95,11 +102,11 @@ def estimate(plan: MemoryPlan) -> Forecast:
 
 
 def measurements(plan: MemoryPlan, taken: Mapping[Stage, Figure]) -> dict[str, Figure]:
-    """Return what is kept of a job: its figures by their keys, with what the formulas say for the same.
+    """Return the measurements of a job by their keys, each with the formulas' seconds for the same work.
 
     Args:
-        plan: Of the job.
-        taken: By stage; seconds of a unit.
+        plan: The job's plan.
+        taken: Measurements by stage, in seconds per unit.
     """
     count, parts = units(plan), _by_part(plan, estimate(plan).stage_seconds)
     found: dict[str, Figure] = {}
@@ -110,19 +117,19 @@ def measurements(plan: MemoryPlan, taken: Mapping[Stage, Figure]) -> dict[str, F
 
 
 def peak(plan: MemoryPlan, stage: Stage) -> int:
-    """Return the bytes on the computing device at the stage's highest point, measured or else estimated."""
+    """Return the peak bytes of a stage on the computing device: measured, else estimated."""
     return _measured_peak(plan, stage) or family(plan.model.family).cost.peak(plan, stage)
 
 
 def windows(plan: MemoryPlan) -> WindowPlan:
-    """Plan the windows, in latent frames, as the request will be resolved."""
-    return family(plan.model.family).geometry.windows(plan.work.frames, plan.window, loop=plan.work.loop)
+    """Plan the windows in latent frames, as the request will be resolved."""
+    return family(plan.model.family).geometry.windows(plan.work.frames, plan.window, period=plan.work.period)
 
 
 def units(plan: MemoryPlan) -> dict[Stage, float]:
-    """Return how many units each stage has: steps over all windows, sampled frames; 1 where a stage is one thing.
+    """Return the number of units of each stage: steps of all windows, sampled frames; 1 for a stage without parts.
 
-    A step that does not compute everything counts as its share of one that does.
+    A step that is computed only in part counts as its share of a full one.
     """
     work = plan.work
     return {
@@ -135,25 +142,25 @@ def units(plan: MemoryPlan) -> dict[Stage, float]:
 
 
 def step_weights(plan: MemoryPlan) -> Sequence[float]:
-    """Return what each step of a window takes, as a share of one that computes everything."""
+    """Return the time of each step of a window, as a share of a full step."""
     if plan.work.effort == EVERYTHING:
         return [1.0] * plan.work.steps
     return family(plan.model.family).cost.step_weights(plan)
 
 
 def pace(plan: MemoryPlan, expected: Forecast | None = None) -> dict[Stage, float]:
-    """Return the seconds that a unit of each stage takes: the forecast's, divided by `units`.
+    """Return the forecast seconds per unit of each stage.
 
     Args:
         plan: The plan.
-        expected: Its forecast, where it is at hand.
+        expected: Its forecast, if it was computed before.
     """
     count = units(plan)
     return {stage: seconds / count[stage] for stage, seconds in (expected or forecast(plan)).stage_seconds.items()}
 
 
 def _parts(plan: MemoryPlan, stage: Stage) -> float:
-    """Return how many parts a stage has of what is measured: units while sampling, whatever the length; else one."""
+    """Return the number of measured parts of a stage: while sampling its units, whatever the length; else one."""
     return units(plan)[stage] if stage is Stage.SAMPLING else 1
 
 
@@ -162,9 +169,9 @@ def _by_part(plan: MemoryPlan, seconds: Mapping[Stage, float]) -> dict[Stage, fl
 
 
 def figure_key(plan: MemoryPlan, stage: Stage) -> str:
-    """Return the key of a stage's measurement: the machine's device, the model, and what in the plan decides it.
+    """Return the key of a stage's measurement: device, model, and what in the plan decides the time.
 
-    An upright video takes what a wide one of its size takes.
+    Portrait and landscape videos of one size share a key.
     """
     if stage in (Stage.DECODING, Stage.SAVING):
         return f"{_size_key(plan, stage)}|{plan.work.frames}{LENGTH}"
@@ -176,7 +183,7 @@ def _without_length(key: str) -> str:
 
 
 def _group_key(plan: MemoryPlan, stage: Stage) -> str:
-    """Return the beginning of the keys whose measurements tell about each other."""
+    """Return the common beginning of the keys whose measurements inform each other."""
     numbers = f"{plan.dtype} {plan.offload}"
     if plan.compiled and stage in (Stage.SAMPLING, Stage.DECODING, Stage.SAVING):
         numbers += " compiled"
@@ -208,7 +215,7 @@ def _size_key(plan: MemoryPlan, stage: Stage) -> str:
 
 
 def _left_out(plan: MemoryPlan) -> list[str]:
-    """Describe what steps leave out, for the key of measurements: the forecast only estimates what that spares."""
+    """Describe what the steps omit, for the key: the formulas only estimate what that saves."""
     effort = plan.work.effort
     found = [f"guided above {effort.guidance_above:g}"] * (plan.guided and effort.guidance_above > 0)
     found += [f"full every {effort.full_every}"] * (effort.full_every > 1)
@@ -218,12 +225,12 @@ def _left_out(plan: MemoryPlan) -> list[str]:
 
 
 def _points(plan: MemoryPlan, stage: Stage, expected: float) -> list[Point]:
-    """Return what was measured of a stage on this machine, in all kinds of jobs that tell about this one.
+    """Return the measurements of a stage on this machine, from all kinds of jobs that inform this one.
 
     Args:
         plan: The plan.
         stage: The stage.
-        expected: Seconds of a part of it by the formula.
+        expected: Seconds of one part of it by the formula.
     """
     figures, group, own = plan.machine.figures, f"{_group_key(plan, stage)}|", figure_key(plan, stage)
     found = [
@@ -242,21 +249,21 @@ def _points(plan: MemoryPlan, stage: Stage, expected: float) -> list[Point]:
 
 
 def _former_figure(plan: MemoryPlan) -> Figure | None:
-    """Return what an earlier version measured of a step, for its size and placement."""
+    """Return an earlier version's measurement of a step, for the plan's size and placement."""
     offload = "" if plan.offload is Offload.NONE else f", {plan.offload} offload"
     kind = f"{plan.model.name} {plan.width}x{plan.height} {plan.device}, {plan.dtype}{offload}"
     return plan.machine.figures.get(former_key(kind, Stage.SAMPLING))
 
 
 def _reached(plan: MemoryPlan) -> float:
-    """Return the speed that models of this class have shown on this device, 0 if none was measured."""
+    """Return the speed measured with models of this class on this device; 0 if there is none."""
     return plan.machine.reached.get("cpu" if plan.device == "cpu" else "cuda", 0.0)
 
 
 def _machine_pace(plan: MemoryPlan, stage: Stage) -> float:
-    """Return what the formula is multiplied with where this stage was never measured with this model.
+    """Return the factor on the formula for a stage that was never measured with this model.
 
-    Sampling and decoding compute on the same device: how quick it is with models of this class, one of them has shown.
+    Sampling and decoding run on the same device, so a measurement of one informs the other.
     """
     if stage not in (Stage.SAMPLING, Stage.DECODING) or not _reached(plan):
         return 1.0
@@ -265,10 +272,10 @@ def _machine_pace(plan: MemoryPlan, stage: Stage) -> float:
 
 
 def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
-    """Return the bytes on the GPU, 0 where they were not measured.
+    """Return the measured peak bytes on the GPU; 0 if there is no usable measurement.
 
-    While a model loads, the one before it may still be there. An upscaler takes tiles of the size for which there is
-    room: what it took once says nothing about the next time.
+    While a model loads, the previous one may still be in memory. An upscaler's tiles adapt to the free memory, so its
+    past peak says nothing about the next one.
     """
     if plan.device == "cpu" or stage is Stage.LOADING or (stage is Stage.DECODING and plan.work.upscaler):
         return 0
@@ -279,18 +286,18 @@ def _measured_peak(plan: MemoryPlan, stage: Stage) -> int:
 
 
 def tile_side(plan: MemoryPlan) -> int:
-    """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
+    """Return the side in pixels of the upscaler's largest tile that fits beside the decoder."""
     return family(plan.model.family).cost.tile_side(plan)
 
 
 def forecast_text(found: Forecast) -> str:
-    """Write a forecast as `about 3 min, 9.8 GB of 12 GB`, for the log and the command line."""
+    """Format a forecast as `about 3 min, 9.8 GB of 12 GB`, for the log and the command line."""
     memory = f"{found.need / GIB:.1f} GB of {round(found.total / GIB)} GB"
     return f"about {duration_text(found.seconds)}, {memory}" + (" on the CPU" if found.device == "cpu" else "")
 
 
 def duration_text(seconds: float) -> str:
-    """Write a duration as `40 s`, `1 min 15 s`, `7 min`, `1 h 20 min`: no more digits than an estimate has."""
+    """Format a duration as `40 s`, `1 min 15 s`, `7 min`, `1 h 20 min`, rounded to an estimate's precision."""
     if seconds < 55:
         return f"{max(5, round(seconds / 5) * 5)} s"
     if seconds < 285:

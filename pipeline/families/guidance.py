@@ -1,4 +1,4 @@
-"""Define classifier-free guidance: how much more of the conditioning a denoised estimate gets, frame by frame."""
+"""Define classifier-free guidance, with a scale for each frame."""
 
 from dataclasses import dataclass, replace
 
@@ -7,11 +7,11 @@ import torch
 
 @dataclass(frozen=True)
 class Guidance:
-    """Classifier-free guidance (arXiv 2207.12598), a straight line over the window's frames.
+    """Classifier-free guidance (arXiv 2207.12598) with a linear ramp over the window's frames.
 
     Attributes:
         first: Scale at the first frame.
-        last: Scale at the last frame; guidance is off when it is ≤ 1.
+        last: Scale at the last frame; guidance is off if it is ≤ 1.
         two_passes: Compute the two branches one after the other, with half the memory; equal within rounding.
         rescale: See `presets.schema.Sampling.guidance_rescale`.
     """
@@ -23,7 +23,7 @@ class Guidance:
 
     @property
     def on(self) -> bool:
-        """Whether the network must be asked without the photo, too."""
+        """Whether the unconditional branch is computed, too."""
         return self.last > 1
 
     def capped(self, cap: float | None) -> "Guidance":
@@ -38,16 +38,16 @@ class Guidance:
         return ramp[..., None, None, None]
 
     def number(self, like: torch.Tensor) -> float | torch.Tensor:
-        """Return a number where all frames have the same scale: in a 16-bit tensor it would be rounded."""
+        """Return the scale as a number if all frames share it: a 16-bit tensor would round it."""
         return self.last if self.first == self.last else self.scale(like)
 
     def combined(self, given: torch.Tensor, without: torch.Tensor, scale: float | torch.Tensor) -> torch.Tensor:
-        """Return the guided estimate, as diffusers' pipelines round it.
+        """Return the guided estimate, rounded as in diffusers' pipelines.
 
         Args:
-            given: The network's, with the conditioning; its first dimension is the batch.
+            given: The network's output with the conditioning; its first dimension is the batch.
             without: The same, without the conditioning or with the negative prompt.
-            scale: A number, or what broadcasts over them.
+            scale: A number, or a tensor that broadcasts over them.
         """
         found = without + scale * (given - without)
         if not self.rescale:

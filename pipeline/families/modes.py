@@ -1,7 +1,7 @@
-"""Offer the modes of a model: how many steps, at which noise levels, with what effort. Without torch.
+"""Define a model's modes: number of steps, noise levels, effort. Without torch.
 
-The best mode is the model's own sampling, each step in full. What quicker ones there are, the model's preset says, else
-its family.
+The best mode is the model's own sampling, with each step in full. Faster ones come from the model's preset, or else
+from its family.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from .steps.effort import Effort
 
 @dataclass(frozen=True)
 class SampledSteps:
-    """What a request's mode and steps come to.
+    """Steps of a request, from its mode and number of steps.
 
     Attributes:
         steps: Denoising steps of each window.
         schedule: Spacing of the noise levels.
-        effort: Which of the steps compute less than everything.
+        effort: Which steps are computed only in part.
     """
 
     steps: int
@@ -42,13 +42,13 @@ def modes_of(preset: ModelPreset) -> Mapping[str, Mode]:
 
 
 def mode_steps(mode: Mode, preset: ModelPreset) -> int:
-    """Return how many steps a mode takes where the request gives no number."""
+    """Return the number of steps of a mode if the request gives none."""
     usual = preset.sampling.steps
     return usual if mode.steps is None else min(mode.steps, usual)
 
 
 def sampled_steps(request: VideoRequest, preset: ModelPreset) -> SampledSteps:
-    """Settle a request's mode and number of steps. A number that the request gives goes before the mode's.
+    """Resolve a request's mode and number of steps. A number in the request overrides the mode's.
 
     Raises:
         BadInput: The model does not offer the mode.

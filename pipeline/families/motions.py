@@ -1,6 +1,6 @@
-"""Choose the amount of motion by a word, gentle, normal or strong, instead of a number. Without torch.
+"""Convert the amount of motion from a word (gentle, normal, strong) to a number. Without torch.
 
-A request holds the number alone: a word is settled where it comes in, so that every part reads the same.
+A request holds only the number: words are converted on entry, so that every part reads the same.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from . import family
 
 
 def motions_of(preset: ModelPreset) -> Mapping[str, int]:
-    """Return the `motion_bucket_id` of each word, from less to more; empty where the model cannot be told."""
+    """Return the `motion_bucket_id` of each word, from less to more; empty if the model has no such setting."""
     try:
         others = family(preset.family).motions
     except ModelError:  # a user's preset with a family that is not here; `require_model` says so
@@ -23,15 +23,15 @@ def motions_of(preset: ModelPreset) -> Mapping[str, int]:
 
 
 def settle_motion(word: str, number: int | None, preset: ModelPreset) -> int | None:
-    """Return the `motion_bucket_id` that a request asks for; None = the model's own.
+    """Return the requested `motion_bucket_id`; None = the model's own.
 
     Args:
-        word: One of `MOTIONS`, or a number of 1 to 255, which `motion` was before; "" = none.
-        number: `motion_bucket_id`, where it is given, too.
-        preset: Of the model.
+        word: One of `MOTIONS`, or a number of 1 to 255 (the former meaning of `motion`); "" = none.
+        number: `motion_bucket_id`, if it is given.
+        preset: The model's.
 
     Raises:
-        BadInput: The word is unknown, the model cannot be told, or both a word and a number are given.
+        BadInput: The word is unknown, the model has no such setting, or both a word and a number are given.
     """
     if not word:
         return number

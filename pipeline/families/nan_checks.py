@@ -1,4 +1,4 @@
-"""Fail a job in which the model gives numbers that are not finite (NaN or infinity), before more time goes into it."""
+"""Fail a job early if the model returns NaN or infinity."""
 
 import torch
 
@@ -7,16 +7,16 @@ from ...messages import codes, msg
 
 
 class NotFinite(RenderError):
-    """The model gave NaN or infinity. 16-bit numbers do that on some cards (`MemoryFallback.use_float32`)."""
+    """The model returned NaN or infinity, as 16-bit numbers do on some GPUs (`MemoryFallback.use_float32`)."""
 
     code = codes.BROKEN_PICTURE
 
 
 def check_conditioning(*tensors: torch.Tensor) -> None:
-    """Check what the model sees of the photo: embeddings and latents, of any shape.
+    """Check the encoded photo and prompt: tensors of any shape.
 
     Raises:
-        NotFinite: One of the tensors holds NaN or infinity.
+        NotFinite: One of the tensors contains NaN or infinity.
     """
     if not all(torch.isfinite(tensor).all() for tensor in tensors):
         raise NotFinite(
@@ -34,10 +34,10 @@ def check_latents(x: torch.Tensor, step: int, steps: int) -> None:
     Args:
         x: Latents of any shape.
         step: Steps done, 1..steps, for the error.
-        steps: Steps in all.
+        steps: Number of steps.
 
     Raises:
-        NotFinite: `x` holds NaN or infinity.
+        NotFinite: `x` contains NaN or infinity.
     """
     if not torch.isfinite(x).all():
         raise NotFinite(
@@ -52,10 +52,10 @@ def check_latents(x: torch.Tensor, step: int, steps: int) -> None:
 
 
 def check_decoded(pixels: torch.Tensor) -> None:
-    """Check the decoder's pixels, before they are rounded to 8 bits, where NaN becomes black.
+    """Check the decoder's pixels before they are rounded to 8 bits, which turns NaN into black.
 
     Raises:
-        NotFinite: `pixels` holds NaN or infinity.
+        NotFinite: `pixels` contains NaN or infinity.
     """
     if not torch.isfinite(pixels).all():
         raise NotFinite(

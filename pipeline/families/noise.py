@@ -7,9 +7,9 @@ import torch
 
 
 def window_generator(seed: int, window: int) -> torch.Generator:
-    """Return the window's own source of noise. window: 0-based.
+    """Return the random generator of a window (0-based).
 
-    The first is seeded as a user of the stock pipeline would; the others from a hash, so that no two seeds share one.
+    The first is seeded as in the stock pipeline; the others from a hash, so that no two seeds share one.
     """
     if window:
         seed = _hashed(f"{seed}/{window}")
@@ -17,7 +17,7 @@ def window_generator(seed: int, window: int) -> torch.Generator:
 
 
 def step_generator(seed: int, window: int, step: int) -> torch.Generator:
-    """Return the source of the noise that one step of a window adds. It depends on no earlier draw.
+    """Return the random generator of the noise that one step adds. It does not depend on earlier draws.
 
     Args:
         seed: The video's.
@@ -33,7 +33,7 @@ def draw(shape: Sequence[int], generator: torch.Generator, dtype: torch.dtype, d
 
 
 def purpose_generator(seed: int, purpose: str) -> torch.Generator:
-    """Return a source of noise for one purpose of a video, which no other draw shifts. seed: the video's."""
+    """Return a random generator for one purpose, unaffected by other draws. seed: the video's."""
     return torch.Generator("cpu").manual_seed(_hashed(f"{seed}/{purpose}"))
 
 

@@ -1,4 +1,4 @@
-"""Hold the noise levels of a sampling run, and what the network is told at each. No torch at import."""
+"""Define the noise levels of a sampling run, and the network's timestep at each. No torch at import."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class NoiseSchedule:
 
     Attributes:
         sigmas: Noise levels, (steps + 1,), float32 on the CPU, falling; the last is 0.
-        timesteps: What the network is told at each level but the last, (steps,).
-        init_sigma: Scale of the latents at the start, which are unit noise times this; a tensor with one number.
-        solver: How to step from one level to the next (`presets.schema.Sampling.solver`).
+        timesteps: The network's input at each level but the last, (steps,).
+        init_sigma: Scale of the initial latents relative to unit noise; a tensor with one element.
+        solver: Name of the solver (`presets.schema.Sampling.solver`).
     """
 
     sigmas: Tensor
@@ -35,5 +35,5 @@ class NoiseSchedule:
         return self.sigmas[:-1].tolist().index(float(sigma))
 
     def timestep(self, sigma: Tensor | float) -> Tensor:
-        """Return what the network is told at a noise level. sigma: as for `step`."""
+        """Return the network's timestep at a noise level. sigma: as for `step`."""
         return self.timesteps[self.step(sigma)]

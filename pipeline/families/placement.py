@@ -1,4 +1,4 @@
-"""Choose where and how a model computes."""
+"""Define where and how a model computes: device, dtype, offload."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from .plan import MemoryPlan, Offload
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how the model computes.
+    """Where and how a model computes.
 
     Attributes:
-        device: That computes.
-        dtype: Of the weights and activations.
+        device: The computing device.
+        dtype: Of weights and activations.
         offload: Where the weights wait while they are not needed.
-        decoder: Of the VAE's decoder; `dtype` when None.
+        decoder: Dtype of the VAE's decoder; None = `dtype`.
     """
 
     device: torch.device
@@ -31,7 +31,7 @@ class Placement:
 
     @classmethod
     def of(cls, plan: MemoryPlan) -> "Placement":
-        """Make the placement that a plan names."""
+        """Return the placement of a plan."""
         dtype, decoder = getattr(torch, plan.dtype), getattr(torch, plan.decoder_dtype)
         return cls(torch.device(plan.device), dtype, plan.offload, decoder)
 
@@ -41,7 +41,7 @@ def _name(dtype: torch.dtype | None) -> str:
 
 
 def choose_placement() -> Placement:
-    """Choose without a plan: CUDA in fp16 (what the weights were made for), otherwise the CPU in fp32."""
+    """Return a default placement: CUDA in fp16, else the CPU in fp32."""
     if torch.cuda.is_available():
         return Placement(torch.device("cuda"), torch.float16)
     return Placement(torch.device("cpu"), torch.float32)

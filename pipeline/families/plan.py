@@ -50,28 +50,28 @@ class Offload(StrEnum):
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A model's parameters by component and its shape.
+    """Parameters and shape of a model.
 
     Attributes:
-        family: Name of the family whose cost model counts.
+        family: Name of the family, whose cost model applies.
         unet: Parameters of the denoiser, whatever its kind.
         vae: Parameters of the VAE.
-        channels: Of the denoiser's first level, which has the largest picture.
-        vae_channels: Of the VAE's first level.
-        factor: Pixels to one latent pixel, along each side.
+        channels: Channels of the denoiser's first level, which has the highest resolution.
+        vae_channels: Channels of the VAE's first level.
+        factor: Pixels per latent pixel, along each side.
         width: Native size, pixels.
         height: Native size, pixels.
-        frames: Of one window.
+        frames: Frames of one window.
         attention: Sum of the channels of all blocks with attention within frames, each divided by 16 for every halving
-            of the picture's sides.
+            of the sides.
         image_encoder: Parameters of the image encoder; 0 = there is none.
-        text_encoder: Parameters of the text encoder, which is in memory before the others only; 0 = there is none.
-        patch_decoder: Parameters of a decoder that takes the place of the VAE's (svd/decoding/patch_decoder.py), which
-            `vae` counts too; 0 = there is none.
-        name: Of the model, as its measurements are kept by it.
-        int8: The denoiser's weights are kept in 8-bit numbers.
-        packed_numbers: Of the denoiser's parameters those that stay quantised as a file of weights has them.
-        packed_bytes: What these take.
+        text_encoder: Parameters of the text encoder, which is released before the others are loaded; 0 = there is none.
+        patch_decoder: Parameters of a decoder that replaces the VAE's (svd/decoding/patch_decoder.py) and is included
+            in `vae`; 0 = there is none.
+        name: Name under which measurements are stored.
+        int8: The denoiser's weights are kept in 8-bit integers.
+        packed_numbers: Parameters of the denoiser that stay quantised as in a file of weights.
+        packed_bytes: Their bytes.
     """
 
     family: str
@@ -100,22 +100,22 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class Work:
-    """What one job asks for, as far as it decides memory and time.
+    """What one job requires, as far as it affects memory and time.
 
     Attributes:
-        width: Wished sampling size, pixels.
-        height: Wished sampling size, pixels.
-        frames: To sample in all.
+        width: Requested sampling size, pixels.
+        height: Requested sampling size, pixels.
+        frames: Number of frames to sample.
         steps: Denoising steps.
-        guided: With both branches of the guidance.
+        guided: With both guidance branches.
         shown_frames: Frames of the finished video.
         shown_pixels: Pixels of each of them.
-        loop: See `windows.plan_windows`.
+        period: See `windows.plan_windows`.
         detail: The frames get the photo's own detail.
-        upscaler: Enlarges the frames where the photo has no detail to give; None = plain enlargement.
-        upscaler_name: As its measurements are kept by it.
+        upscaler: Enlarges frames where the photo has no detail; None = plain enlargement.
+        upscaler_name: Name under which its measurements are stored.
         schedule: Spacing of the noise levels.
-        effort: Which steps compute less than everything.
+        effort: Which steps are computed only in part.
     """
 
     width: int
@@ -125,7 +125,7 @@ class Work:
     guided: bool
     shown_frames: int = 0
     shown_pixels: int = 0
-    loop: int = 0
+    period: int = 0
     detail: bool = False
     upscaler: Network | None = None
     upscaler_name: str = ""
@@ -134,18 +134,18 @@ class Work:
 
     @property
     def decoded(self) -> int:
-        """Frames that are wanted of the decoder: between two shown frames one more is needed behind the last."""
+        """Number of frames to decode. Interpolation needs one frame more than the sampled ones."""
         return self.frames + (self.shown_frames > self.frames)
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """How one job is computed. `cost.forecast` says what it takes, `next_fallback` gives the next cheaper plan.
+    """How one job is computed. `forecast` estimates its cost, `next_fallback` returns the next cheaper plan.
 
     Attributes:
-        machine: The machine it was made for.
+        machine: The machine that it was made for.
         model: The model's size.
-        work: What the job asks for.
+        work: What the job requires.
         device: `cuda` or `cpu`.
         dtype: `float16`, `bfloat16` or `float32`.
         offload: Where the weights wait.
@@ -153,13 +153,13 @@ class MemoryPlan:
         height: Sampling size, pixels.
         window: Frames sampled at once.
         guided: With classifier-free guidance.
-        two_pass: The guidance branches one after the other.
-        chunked: Forward chunking in the denoiser.
+        two_pass: Compute the guidance branches one after the other.
+        chunked: Compute the denoiser's layers in chunks of tokens.
         decode_chunk: Frames decoded together.
-        in_turn: Of two denoisers only the one whose turn it is waits in RAM; the other one is read from the disk again.
-        compiled: The repeated blocks are compiled for the device: other numbers, within rounding, in less time. Settled
-            before a job's first step.
-        compiling: Seconds that the compiler takes before the first step.
+        in_turn: Keep only one of two denoisers in RAM, and read the other one from the disk when it is needed.
+        compiled: Compile the repeated blocks: faster, with results equal within rounding. Decided before the first
+            step.
+        compiling: Seconds of compiling before the first step.
     """
 
     machine: Machine = field(repr=False)
@@ -181,7 +181,7 @@ class MemoryPlan:
 
     @property
     def placement(self) -> Message:
-        """Name where the weights are, for people."""
+        """Describe for people where the weights are."""
         if self.device == "cpu":
             return msg("CPU")
         where = _PLACEMENTS[self.offload]
@@ -189,9 +189,9 @@ class MemoryPlan:
 
     @property
     def decoder_dtype(self) -> str:
-        """The VAE decoder's numbers: bf16 on a CPU that multiplies it, where they take a third of the time.
+        """Dtype of the VAE's decoder: bf16 on a CPU with native bf16, where it takes a third of the time.
 
-        Not so a patch decoder's: its linear part needs finer steps, and it is quick as it is.
+        A patch decoder stays in fp32: its linear part needs the precision, and it is fast anyway.
         """
         narrow = self.device == "cpu" and self.machine.cpu_bf16 and not self.model.patch_decoder
         return "bfloat16" if narrow else self.dtype
@@ -203,7 +203,7 @@ class MemoryPlan:
 
     @property
     def note(self) -> dict[str, Any]:
-        """The `settings` with the device's name and whether it computes compiled, for a checkpoint."""
+        """The `settings` with the device's name and `compiled`, for a checkpoint."""
         return self.settings | {NAME_OF_DEVICE: self.device_name, COMPILED: self.compiled}
 
     @property
@@ -213,7 +213,7 @@ class MemoryPlan:
 
     @property
     def shrunk(self) -> bool:
-        """Whether frames are sampled smaller than the settings wish, or without the guidance that they wish."""
+        """Whether frames are sampled smaller than requested, or without the requested guidance."""
         wished = (self.work.width, self.work.height, self.work.guided)
         return (self.width, self.height, self.guided) != wished
 
@@ -228,17 +228,17 @@ _PLACEMENTS = {
 
 @dataclass(frozen=True)
 class Forecast:
-    """The memory and time of a plan, measured or estimated.
+    """Memory and time of a plan, measured or estimated.
 
     Attributes:
         device: `cuda` or `cpu`.
-        peaks: Bytes on the computing device (VRAM, or RAM on a CPU) at each stage's highest point.
-        ram: Bytes of the machine's memory.
-        limit: Bytes that may be taken on the computing device.
-        ram_limit: Bytes that may be taken of the machine's memory.
-        total: Bytes that the computing device has.
-        stage_seconds: Seconds of each stage. Loading takes none where a worker keeps the model loaded.
-        measured: The stages whose seconds come from measurements on this machine, of this kind of job or of others.
+        peaks: Peak bytes of each stage on the computing device (VRAM, or RAM on a CPU).
+        ram: Bytes of RAM.
+        limit: Bytes that may be used on the computing device.
+        ram_limit: Bytes of RAM that may be used.
+        total: Bytes of the computing device.
+        stage_seconds: Seconds of each stage. Loading takes none if a worker keeps the model loaded.
+        measured: Stages whose seconds are based on this machine's measurements, of this kind of job or of others.
     """
 
     device: str
@@ -252,7 +252,7 @@ class Forecast:
 
     @property
     def need(self) -> int:
-        """Bytes on the computing device at the highest point of all stages."""
+        """Peak bytes of all stages on the computing device."""
         return max(self.peaks.values())
 
     @property
@@ -262,7 +262,7 @@ class Forecast:
 
     @property
     def over(self) -> list[Stage]:
-        """The stages whose peak is above the limit, in their order."""
+        """Stages whose peak exceeds the limit, in order."""
         return [stage for stage, peak in self.peaks.items() if peak > self.limit]
 
     @property
@@ -283,9 +283,9 @@ class CostModel(Protocol):
         ...
 
     def tile_side(self, now: MemoryPlan) -> int:
-        """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
+        """Return the side in pixels of the upscaler's largest tile that fits beside the decoder."""
         ...
 
     def step_weights(self, now: MemoryPlan) -> Sequence[float]:
-        """Return the time of each step of a window, as a share of a full step's. Called only where an effort is set."""
+        """Return the time of each step of a window, as a share of a full step. Called only if an effort is set."""
         ...

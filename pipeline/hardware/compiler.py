@@ -1,4 +1,4 @@
-"""Tell whether models can be compiled for this machine's GPU, and where that keeps its files. Without torch.
+"""Tell whether torch can compile models for this machine's GPU, and where it stores compiled kernels. Without torch.
 
 torch's compiler ("inductor") writes its kernels in Triton, which builds a small C module for each of them.
 """
@@ -30,13 +30,13 @@ class Lack(StrEnum):
 def lacking(
     gpus: Gpus, environ: Mapping[str, str] = os.environ, system: str = sys.platform, headers: Path | None = None
 ) -> Lack | None:
-    """Return what is missing for compiling models, the first thing to mend; None if nothing is.
+    """Return the first thing that is missing for compiling models; None if nothing is.
 
     Args:
-        gpus: of this machine, one of which torch can use.
-        environ: `CC` and `PATH` name the C compiler, as Triton looks for it.
-        system: Triton for Windows brings its own compiler and headers.
-        headers: folder of `Python.h`; by default this Python's.
+        gpus: This machine's GPUs, one of which torch can use.
+        environ: `CC` and `PATH` name the C compiler, as for Triton.
+        system: As `sys.platform`. Triton for Windows brings its own compiler and headers.
+        headers: Folder of `Python.h`; None = this Python's.
     """
     if gpus.kind == "nvidia" and 0 < gpus.capability < LEAST_CAPABILITY:
         return Lack.CARD
@@ -59,9 +59,9 @@ def _has_triton() -> bool:
 
 
 def compiler_folders(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return variables for a process that computes: where compiled kernels are kept. What the user has set stays.
+    """Return environment variables that set where compiled kernels are stored. The user's own values win.
 
-    By default torch keeps them in the system's folder of temporary files, which is emptied.
+    By default torch stores them in the system's temporary folder, which may be emptied.
     """
     places = {"TORCHINDUCTOR_CACHE_DIR": folder / "inductor", "TRITON_CACHE_DIR": folder / "triton"}
     return {name: str(place) for name, place in places.items() if not environ.get(name)}

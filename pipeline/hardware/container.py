@@ -1,7 +1,7 @@
-"""Read what control groups leave of the machine: memory limits (v1, v2, nested), processor quotas. Never raises.
+"""Read what control groups leave of the machine: memory limits (v1, v2, nested) and CPU quotas. Never raises.
 
-A container, a systemd service or a batch system limits its programs by Linux control groups. `/proc/meminfo`, and so
-psutil, shows the whole machine there; a plan made for that is killed. Sources: the kernel's
+Containers, systemd services and batch systems limit processes by Linux control groups. `/proc/meminfo`, and so psutil,
+still shows the whole machine, and a process that plans for all of it is killed. Sources: the kernel's
 Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
 """
 
@@ -38,7 +38,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class _Group:
-    """The folders of one controller's hierarchy, from this process's own group up to the mount."""
+    """The folders of one controller's hierarchy, from this process's group up to the mount point."""
 
     version: int
     folders: tuple[Path, ...]
@@ -56,7 +56,7 @@ def memory(proc: Path = PROC) -> Memory:
 
 
 def cpus(proc: Path = PROC) -> int:
-    """Return how many processors this process may keep busy, 1 or more: affinity and quota counted."""
+    """Return how many CPUs this process may use, 1 or more, by affinity and quota."""
     count = float(psutil.cpu_count() or 1)
     if hasattr(os, "sched_getaffinity"):
         count = min(count, len(os.sched_getaffinity(0)))
@@ -72,17 +72,17 @@ def cpus(proc: Path = PROC) -> int:
 
 
 def sharers() -> int:
-    """Return how many workers, this process included, share this machine's processors and RAM."""
+    """Return how many workers, including this process, share this machine's CPUs and RAM."""
     count = os.environ.get(SHARERS, "")
     return max(1, int(count)) if count.isdecimal() else 1
 
 
 def thread_limit(environ: Mapping[str, str] = os.environ, workers: int = 1) -> dict[str, str]:
-    """Return variables for a child process that computes. torch sees affinity, not a control group's quota.
+    """Return environment variables that limit the threads of a child process. torch respects affinity, but not quotas.
 
     Args:
-        environ: the child's environment so far; a number of threads that the user has set stays.
-        workers: so many of such children share the processors.
+        environ: The child's environment so far; a thread count that the user has set wins.
+        workers: Number of such children that share the CPUs.
     """
     seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1
     may = max(1, cpus() // workers)
@@ -91,7 +91,7 @@ def thread_limit(environ: Mapping[str, str] = os.environ, workers: int = 1) -> d
 
 
 def oom_kills(proc: Path = PROC) -> int:
-    """Return how many processes Linux has killed for lack of memory, machine and control groups added up."""
+    """Return how many processes Linux has killed for lack of memory: machine and control groups together."""
     files = [Path("/proc/vmstat")]
     for group in _groups("memory", proc):
         names = ("memory.events",) if group.version == 2 else ("memory.oom_control",)
@@ -101,7 +101,7 @@ def oom_kills(proc: Path = PROC) -> int:
 
 
 def _limits(proc: Path) -> Iterator[tuple[int, int]]:
-    """Yield (limit, bytes in use that cannot be dropped) of each group that has a limit."""
+    """Yield (limit, bytes in use that cannot be reclaimed) of each group that has a limit."""
     for group in _groups("memory", proc):
         new = group.version == 2
         limits = ("memory.max", "memory.high") if new else ("memory.limit_in_bytes",)
@@ -138,7 +138,7 @@ def _groups(controller: str, proc: Path) -> list[_Group]:
 
 
 def _folders(mount: Path, root: str, path: str) -> tuple[Path, ...]:
-    """Return the folders from the group's own up to the mount. root: the part of the hierarchy that is mounted."""
+    """Return the folders from the group's own up to the mount point. root: the mounted part of the hierarchy."""
     inside = path[len(root.rstrip("/")) :] if path == root or path.startswith(root.rstrip("/") + "/") else ""
     parts = [part for part in inside.split("/") if part and part != ".."]
     return tuple(mount.joinpath(*parts[:count]) for count in range(len(parts), -1, -1))

@@ -1,4 +1,4 @@
-"""Read the CPU's name and number formats. Without torch."""
+"""Read the CPU's name and instruction sets. Without torch."""
 
 import logging
 import platform
@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Return the instruction sets that torch uses, as Linux names them.
+    """Return the instruction sets that torch uses, by Linux's names.
 
-    None on a Mac: its wheels come without oneDNN, and multiply bf16 numbers in a plain loop, 11 to 56 times slower
-    than 32-bit ones (pytorch #127484), whatever the processor could do.
+    Empty on a Mac: its wheels lack oneDNN and multiply bf16 in a plain loop, 11 to 56 times slower than fp32
+    (pytorch #127484), whatever the CPU supports.
     """
     try:
         if sys.platform == "linux":
@@ -31,10 +31,10 @@ def cpu_flags() -> frozenset[str]:
 
 
 def _windows_flags() -> frozenset[str]:
-    """Read the flags on Windows, which itself reports AVX-512 only.
+    """Read the instruction sets on Windows, which itself reports AVX-512 only.
 
-    bf16 is asked of the running torch, or without torch inferred from the CPU's name: AMD has it since Zen 4
-    (EPYC 9xx4, Ryzen 7000), Intel in servers since the 4th Xeon generation (family 6, model 143).
+    bf16 is queried from torch if it is loaded, else inferred from the CPU's name: AMD has it since Zen 4 (EPYC 9xx4,
+    Ryzen 7000), Intel in servers since the 4th Xeon generation (family 6, model 143).
     """
     import ctypes
 
@@ -51,7 +51,7 @@ def _windows_flags() -> frozenset[str]:
 
 
 def _has_bf16(processor: str) -> bool:
-    """Infer bf16 of a CPU with AVX-512 from its name: `AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD`."""
+    """Infer bf16 support from a CPU's name: `AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD`."""
     match = re.search(r"Family (\d+) Model (\d+)", processor)
     family, model = (int(match[1]), int(match[2])) if match else (0, 0)
     if "AuthenticAMD" in processor:
@@ -60,7 +60,7 @@ def _has_bf16(processor: str) -> bool:
 
 
 def cpu_bf16() -> bool:
-    """Tell whether the CPU multiplies bf16 numbers itself. Without this they are slower than fp32."""
+    """Tell whether the CPU multiplies bf16 natively. Without that bf16 is slower than fp32."""
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & cpu_flags())
 
 

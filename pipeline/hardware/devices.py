@@ -1,4 +1,4 @@
-"""Describe what this machine computes with, for the memory planner. Never raises, never imports torch."""
+"""Describe this machine's devices for the memory planner. Never raises, never imports torch."""
 
 import logging
 import sys
@@ -36,10 +36,10 @@ class Cuda:
     """What torch reports about its GPU.
 
     Attributes:
-        works: Whether torch can compute on it.
-        free: Bytes of video memory.
-        held: Bytes of video memory that this process holds.
-        uuid: As NVML writes it; "" if torch does not tell.
+        works: torch can compute on it.
+        free: Free bytes of video memory.
+        held: Bytes of video memory held by this process.
+        uuid: As NVML writes it; "" if torch does not report it.
     """
 
     works: bool
@@ -49,7 +49,7 @@ class Cuda:
 
     @classmethod
     def here(cls) -> "Cuda | None":
-        """Ask torch; None in a process that has not imported it, which is not done for this."""
+        """Query torch; None if this process has not imported it."""
         torch: Any = sys.modules.get("torch")
         if torch is None:
             return None
@@ -77,14 +77,14 @@ def machine(
     """Describe this machine for the memory planner.
 
     Args:
-        watch: measures the GPUs.
-        speeds: measured ones, of `large` models (`measurements.Record.speeds`).
-        own: ids of processes whose memory counts as free: the worker that caches the model.
-        build: the installed torch.
-        large: the model is of full size.
-        cuda: what torch reports, if it is loaded; more reliable than the driver.
-        held: bytes of video memory that the worker reports as its own, for drivers that report no shares (Windows), and
-            for containers, in which the worker has another process id.
+        watch: Measures the GPUs.
+        speeds: Measured speeds of `large` models (`measurements.Record.speeds`).
+        own: Ids of processes whose memory counts as free: the worker that caches the model.
+        build: The installed torch.
+        large: The model is of full size.
+        cuda: What torch reports, if it is loaded; more reliable than the driver.
+        held: Bytes of video memory that the worker reports as its own: for drivers that do not report processes
+            (Windows), and for containers, in which the worker has another process id.
     """
     watch, build, speeds = watch or GpuWatch(), build or torch_build(), speeds or {}
     sharers = container.sharers()
@@ -127,7 +127,7 @@ def usable(gpus: Gpus, build: TorchBuild) -> bool:
 
 
 def gpu_speed(gpus: Gpus) -> float:
-    """Estimate the 10¹² operations a second of a GPU without measurements; 5 if its cores are unknown."""
+    """Estimate the speed of an unmeasured GPU, 10¹² operations per second; 5 if its core count is unknown."""
     if not gpus.cores or not gpus.clock_mhz:
         return 5.0
     rates = [rate for capability, rate in TENSOR_RATE.items() if capability <= gpus.capability]
@@ -144,7 +144,7 @@ def _uuid(torch: Any) -> str:
 
 
 def _resident(pid: int) -> int:
-    """Return the bytes of RAM that a process holds; 0 when it is gone."""
+    """Return the resident bytes of a process; 0 if it is gone."""
     try:
         return psutil.Process(pid).memory_info().rss
     except Exception:  # psutil.Error, OSError

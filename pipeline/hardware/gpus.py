@@ -1,6 +1,6 @@
-"""Measure the GPUs: load, memory, temperature, and the programs that hold their memory. Never raises, without torch.
+"""Measure the GPUs: load, memory, temperature, and the processes that hold their memory. Never raises, without torch.
 
-NVIDIA through NVML (nvidia-ml-py), AMD on Linux through sysfs; Apple and everything else is said to be what it is.
+NVIDIA through NVML (nvidia-ml-py), AMD on Linux through sysfs. Apple and other GPUs are only named.
 """
 
 import logging
@@ -26,7 +26,13 @@ NVML_DELAY = 30.0
 
 @dataclass(frozen=True)
 class GpuProcess:
-    """A program that holds video memory. memory: bytes, 0 if the driver does not report it (Windows)."""
+    """A process that holds video memory.
+
+    Attributes:
+        pid: Its id.
+        name: Its program.
+        memory: Bytes; 0 if the driver does not report it (Windows).
+    """
 
     pid: int
     name: str
@@ -39,14 +45,15 @@ class GpuSample:
 
     Attributes:
         time: Unix seconds.
-        index: NVML's, which differs from torch's.
-        name: of the GPU.
+        index: NVML's index, which differs from torch's.
+        name: The GPU's name.
         load: 0 to 100 %.
-        memory_used: bytes.
-        memory_total: bytes.
+        memory_used: Bytes.
+        memory_total: Bytes.
         temperature: °C.
-        processes: the programs that hold memory of it, the largest share first.
-        speed: compute capability, then cores times clock; CUDA orders the GPUs by it, the fastest first.
+        processes: Processes that hold its memory, the largest first.
+        speed: Sort key (compute capability, cores times clock): CUDA numbers the GPUs by it, the fastest first.
+        uuid: As NVML writes it.
     """
 
     time: float
@@ -72,13 +79,13 @@ class Gpus:
 
     Attributes:
         kind: `nvidia`, `amd`, `apple`, `other` or `none`.
-        names: Of the GPUs.
-        driver: The driver's version.
-        cuda: The newest CUDA that the driver supports, (major, minor).
-        capability: Compute capability of the GPU that torch computes on.
-        cores: Of that GPU.
-        clock_mhz: Of that GPU.
-        note: A sentence where the GPUs cannot be watched, else "".
+        names: The GPUs' names.
+        driver: Version of the driver.
+        cuda: Newest CUDA version that the driver supports, (major, minor).
+        capability: Compute capability of the GPU that torch uses.
+        cores: Core count of that GPU.
+        clock_mhz: Clock of that GPU.
+        note: Sentence for the user if the GPUs cannot be watched, else "".
     """
 
     kind: str
@@ -96,8 +103,8 @@ class GpuWatch:
 
     Args:
         lib: NVML's Python binding.
-        sysfs: the folder in which Linux shows its graphics cards.
-        now: returns Unix seconds.
+        sysfs: Folder in which Linux lists its graphics cards.
+        now: Returns Unix seconds.
     """
 
     def __init__(self, lib: Any = None, sysfs: Path = Path("/sys/class/drm"), now: Callable[[], float] = time.time):
@@ -167,7 +174,7 @@ class GpuWatch:
             return self._lib
 
     def _lost(self, error: Exception) -> None:
-        """Ask again later: the driver was updated, or the GPU was disconnected."""
+        """Query NVML anew next time: the driver was updated, or the GPU was disconnected."""
         log.debug("NVML: %s", error)
         with self._lock:
             self._ready, self._asked, self._note = False, time.monotonic(), f"the NVIDIA driver answers: {error}"
@@ -230,14 +237,14 @@ class GpuWatch:
 
 
 def chosen(samples: Sequence[GpuSample], card: str, environ: Mapping[str, str]) -> GpuSample:
-    """Return the GPU that torch uses first. NVML orders by bus; CUDA by speed, and only visible ones."""
+    """Return the GPU that torch uses first. NVML orders GPUs by bus; CUDA by speed, and only visible ones."""
     order = _in_order(samples, environ)
     wanted = card or environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
     return _named(wanted, order) or order[0]
 
 
 def visible(samples: Sequence[GpuSample], environ: Mapping[str, str]) -> list[GpuSample]:
-    """Return the GPUs that torch sees. CUDA ignores what CUDA_VISIBLE_DEVICES lists after an unknown entry."""
+    """Return the GPUs that torch sees. CUDA ignores the entries of CUDA_VISIBLE_DEVICES after an unknown one."""
     order = _in_order(samples, environ)
     if "CUDA_VISIBLE_DEVICES" not in environ:
         return order
@@ -262,7 +269,7 @@ def _in_order(samples: Sequence[GpuSample], environ: Mapping[str, str]) -> list[
 
 
 def _named(entry: str, order: Sequence[GpuSample]) -> GpuSample | None:
-    """Return the GPU that an entry of CUDA_VISIBLE_DEVICES names: a number in CUDA's order, or a UUID's beginning."""
+    """Return the GPU of an entry of CUDA_VISIBLE_DEVICES: a number in CUDA's order, or the start of a UUID."""
     if entry.isdecimal():
         return order[int(entry)] if int(entry) < len(order) else None
     return next((sample for sample in order if entry and sample.uuid.startswith(entry)), None)
@@ -280,7 +287,7 @@ def _processes(lib: Any, handle: Any) -> tuple[GpuProcess, ...]:
 
 
 def others(sample: GpuSample, own: frozenset[int]) -> tuple[GpuProcess, ...]:
-    """Return the programs that hold video memory, except our own."""
+    """Return the processes that hold video memory, except our own."""
     return tuple(process for process in sample.processes if process.pid not in own)
 
 
@@ -314,7 +321,7 @@ def _text(value: Any) -> str:
 
 
 def _try(ask: Callable[[], Any], otherwise: Any) -> Any:
-    """Ask the driver something that some drivers or systems do not answer."""
+    """Query the driver; return `otherwise` if this driver or system does not answer."""
     try:
         return ask()
     except Exception:  # NVMLError, psutil.Error, AttributeError of an older binding

@@ -1,4 +1,4 @@
-"""Describe what a machine has to compute with, for the memory planner, and name the keys of its measurements."""
+"""Describe a machine for the memory planner, and define the keys of its measurements."""
 
 import platform
 from collections.abc import Mapping
@@ -10,26 +10,26 @@ from .units import GIB
 
 @dataclass(frozen=True)
 class Machine:
-    """What a machine has to compute with.
+    """A machine, as the memory planner sees it.
 
     Attributes:
         device: `cuda` (also for ROCm) if torch can use a GPU here, else `cpu`.
-        name: of the device.
-        vram_total: bytes.
-        vram_free: bytes that this process may use; its own cached model counts as free.
-        ram_total: bytes.
-        ram_free: as `vram_free`.
-        gpu_speed: 10¹² operations a second that a model is expected to reach, in 2-byte numbers if the device computes
-            in them. Formulas count with it; what is measured corrects them (`families.forecast`).
-        cpu_speed: as `gpu_speed`.
-        cpu_bf16: the CPU multiplies bf16 numbers itself.
+        name: Of the device.
+        vram_total: Bytes.
+        vram_free: Bytes that this process may use; the model that it caches counts as free.
+        ram_total: Bytes.
+        ram_free: As `vram_free`.
+        gpu_speed: Expected speed of a model on the GPU, 10¹² operations per second, in 2-byte numbers if the device
+            computes in them. The formulas' unit; measurements correct it (`families.forecast`).
+        cpu_speed: As `gpu_speed`, for the CPU.
+        cpu_bf16: The CPU multiplies bf16 natively.
         cpu_half: bf16 is usable (AVX-512). Without AVX-512 it is about 50 times slower than fp32.
-        reserve: bytes of VRAM left to the system (a screen, a browser).
-        figures: what stages took here (`measurements.Record.figures`).
-        reached: as `gpu_speed`, measured with models of this class; by device, `cuda` or `cpu`.
-        loaded: name of the model that a worker keeps loaded here, else "".
-        host: network name of the machine, as `platform.node` gives it; "" for the one of this process.
-        compiles: models can be compiled for `device` (`hardware.compiler`).
+        reserve: Bytes of VRAM left to other programs (desktop, browser).
+        figures: Measurements of stages (`measurements.Record.figures`).
+        reached: Speeds measured with models of this class, as `gpu_speed`, by device (`cuda` or `cpu`).
+        loaded: Name of the model that a worker keeps loaded here, else "".
+        host: Network name of the machine (`platform.node`); "" for this process's machine.
+        compiles: Models can be compiled for `device` (`hardware.compiler`).
     """
 
     device: str = "cpu"
@@ -52,22 +52,22 @@ class Machine:
 
 
 def speed_key(device: str, name: str, large: bool, host: str = "") -> str:
-    """Return the key of a measured speed. Small models reach another share of a device's speed than full-size ones."""
+    """Return the key of a measured speed. Small models reach another share of a device's peak than large ones."""
     return f"{device_key(device, name, host)}|{'large' if large else 'small'}"
 
 
 def device_key(device: str, name: str, host: str = "") -> str:
-    """Return the key of a device of this computer, or of `host` (`Machine.host`). All CPUs have the same key."""
+    """Return the key of a device of this computer or of `host` (`Machine.host`). All CPUs have the same key."""
     return f"{host or platform.node()}|{name if device != 'cpu' else 'cpu'}"
 
 
 def with_speeds(machine: Machine, speeds: Mapping[str, float], large: bool) -> Machine:
-    """Add the speeds that were measured on a machine.
+    """Return a machine with the speeds that were measured on it.
 
     Args:
-        machine: the machine.
+        machine: The machine.
         speeds: `measurements.Record.speeds`.
-        large: the model is of full size.
+        large: The model is of full size.
     """
     keys = {
         "cuda": speed_key("cuda", machine.name, large, machine.host),

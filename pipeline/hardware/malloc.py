@@ -1,7 +1,8 @@
-"""Set up a computing process's memory: keep what one step gave back for the next one, and return it at the end.
+"""Configure memory allocation of computing processes: reuse freed memory between steps, return it at the end.
 
-Each step asks for the same few hundred buffers. glibc by default returns them to the system and takes them again, page
-by page: a third of a CPU's time (`bench/RESULTS.md`, "Memory kept between steps"). Other systems do not read this.
+Each step allocates the same few hundred buffers. glibc by default returns them to the system and maps them again page
+by page, which takes a third of a CPU's time (`bench/RESULTS.md`, "Memory kept between steps"). Other systems ignore
+these settings.
 """
 
 import ctypes
@@ -22,17 +23,17 @@ GLIBC = {
 
 
 def keep_heap(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return variables for a process that computes, which glibc reads at its start. The user's own settings win."""
+    """Return environment variables for glibc in a computing process. The user's own values win."""
     if not sys.platform.startswith("linux"):
         return {}
     return {name: value for name, value in GLIBC.items() if name not in environ}
 
 
 def grow_segments(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return variables for a process that computes on a CUDA card, where torch knows them (Linux). The user's stay.
+    """Return environment variables for torch's CUDA allocator, on Linux. The user's own values win.
 
-    torch's allocator lets its segments grow instead of leaving gaps between them: without, an H100 had 16 GiB reserved
-    for 10 in use while it decoded (bench/RESULTS.md).
+    Expandable segments avoid gaps between allocations: without them an H100 reserved 16 GiB for 10 GiB in use while
+    decoding (bench/RESULTS.md).
     """
     if not sys.platform.startswith("linux") or torch_build().cuda is None:
         return {}
@@ -53,7 +54,7 @@ def free_memory() -> None:
 
 
 def return_heap() -> None:
-    """Return free heap pages to the system, which would otherwise stay in the process."""
+    """Return free heap pages to the system; glibc would keep them."""
     if sys.platform.startswith("linux"):
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # not in musl
         if trim is not None:

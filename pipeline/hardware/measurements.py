@@ -1,7 +1,7 @@
-"""Keep what was measured on this machine: seconds and bytes of each stage, speeds, plans that worked. No torch.
+"""Store this machine's measurements: seconds and bytes of each stage, speeds, plans that worked. Without torch.
 
-One file, `measurements.json` in the data folder, for the form's estimate, the time left and the memory planner. If it
-is lost or damaged, only estimates get worse.
+All in one file, `measurements.json` in the data folder, which the form's estimate, the time left and the memory planner
+read. If it is lost or damaged, only estimates get worse.
 """
 
 import json
@@ -36,12 +36,12 @@ FORMER_TIMES, FORMER_PLANS, FORMER_VERSION = "times.json", "memory.json", 2
 
 
 class Figure(BaseModel):
-    """What a stage took.
+    """The measurement of one stage.
 
     Attributes:
-        seconds: of the stage; while sampling, of one of its units (`families.forecast.units`).
-        peak: bytes allocated on the GPU at the stage's highest point; 0 = not measured, as on a CPU.
-        expected: seconds that the family's formula says for the same; 0 = not known.
+        seconds: Of the stage; while sampling, of one unit (`families.forecast.units`).
+        peak: Peak of allocated bytes on the GPU; 0 = not measured, as on a CPU.
+        expected: Seconds by the family's formula for the same work; 0 = unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,9 +51,9 @@ class Figure(BaseModel):
     expected: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     def joined(self, later: "Figure") -> "Figure":
-        """Return the mean of the seconds, and the later peak, or the mean of both where that is higher.
+        """Combine two measurements: the mean of the seconds, and the later peak or the mean peak, whichever is higher.
 
-        The formula may have changed in between: what it says is the later one's.
+        `expected` is the later one's, because the formula may have changed in between.
         """
         seconds = self.seconds + NEWEST * (later.seconds - self.seconds)
         peak = self.peak + NEWEST * (later.peak - self.peak)
@@ -64,11 +64,11 @@ class Compiling(BaseModel):
     """What compiling a model for one size takes on this machine, and what videos lost without it.
 
     Attributes:
-        lost: seconds, since the last time it was compiled.
-        first: seconds that compiling took while nothing of it was kept on the disk; 0 = not measured.
-        later: seconds that it took in a later process; 0 = not measured.
-        failures: times that it failed.
-        processes: those that have compiled it (`memory.compiling.process_name`), the newest at the end.
+        lost: Seconds lost since the last time it was compiled.
+        first: Seconds of compiling without stored kernels; 0 = not measured.
+        later: Seconds of compiling in a later process; 0 = not measured.
+        failures: Number of failures.
+        processes: Processes that have compiled it (`memory.compiling.process_name`), the newest last.
     """
 
     lost: float = Field(default=0.0, ge=0, allow_inf_nan=False)
@@ -82,8 +82,8 @@ class KnownPlan(BaseModel):
     """A plan that worked after a fallback.
 
     Attributes:
-        settings: as `MemoryPlan.settings`.
-        short: bytes that were free of what ran out, by the names of `Machine`.
+        settings: `MemoryPlan.settings`.
+        short: Free bytes when memory ran out, by the field of `Machine` that ran out.
     """
 
     settings: dict[str, Any]
@@ -91,15 +91,15 @@ class KnownPlan(BaseModel):
 
 
 class Record(BaseModel):
-    """The file's content.
+    """Content of the file.
 
     Attributes:
-        version: of its layout.
-        figures: by `families.forecast.figure_key`.
-        speeds: 10¹² operations a second, by `hardware.machine.speed_key`.
-        plans: by `memory.history.PlanHistory.key`.
-        float32: devices and models for which 16-bit numbers give NaN.
-        compiling: by `memory.compiling.key`.
+        version: Of its layout.
+        figures: By `families.forecast.figure_key`.
+        speeds: 10¹² operations per second, by `hardware.machine.speed_key`.
+        plans: By `memory.history.PlanHistory.key`.
+        float32: Devices and models for which 16-bit numbers give NaN.
+        compiling: By `memory.compiling.key`.
     """
 
     version: int = 1
@@ -110,22 +110,22 @@ class Record(BaseModel):
     compiling: dict[str, Compiling] = {}
 
     def add_figure(self, key: str, figure: Figure) -> None:
-        """Add a measurement to what is known."""
+        """Add a measurement; see `Figure.joined`."""
         old = self.figures.pop(key, None)
         self.figures[key] = figure if old is None else old.joined(figure)
 
     def add_speed(self, key: str, speed: float) -> None:
-        """Add a measured speed to what is known, in 10¹² operations a second."""
+        """Add a measured speed, 10¹² operations per second."""
         old = self.speeds.pop(key, speed)
         self.speeds[key] = round(old + NEWEST * (speed - old), 4)
 
     def add_plan(self, key: str, plan: KnownPlan) -> None:
-        """Put a plan in place of an older one."""
+        """Store a plan in place of an older one."""
         self.plans.pop(key, None)
         self.plans[key] = plan
 
     def compiled(self, key: str) -> Compiling:
-        """Return the entry of what is compiled, to be read or changed; it counts as the newest."""
+        """Return the mutable entry of a key, and mark it as the newest."""
         self.compiling[key] = self.compiling.pop(key, None) or Compiling()
         return self.compiling[key]
 
@@ -147,7 +147,7 @@ class Measurements:
         self.path = home / NAME
 
     def read(self) -> Record:
-        """Return what is known: nothing if there is no file, it is damaged, or a newer version wrote it."""
+        """Read the record; empty if there is no file, it is damaged, or a newer version wrote it."""
         try:
             return self._read() or Record()
         except (OSError, ValueError) as e:
@@ -155,10 +155,10 @@ class Measurements:
             return Record()
 
     def change(self, act: Callable[[Record], object]) -> None:
-        """Change what is known, while no other process does. A failure costs an estimate only: it is a debug line.
+        """Change the record under a lock. A failure only costs an estimate, so it is logged at debug level.
 
         Args:
-            act: called with the record, which it changes.
+            act: Called with the record, which it changes.
         """
         try:
             make_folder(self.path.parent)
@@ -197,14 +197,14 @@ class Measurements:
 
 
 def former_key(kind: str, stage: str) -> str:
-    """Return the key of a figure that an earlier version measured. kind: as it named model, size and placement."""
+    """Return the key under which an earlier version stored a figure."""
     return f"former|{kind}|{stage}"
 
 
 def former_record(home: Path) -> Record:
-    """Read the two files of earlier versions; what is damaged in them is left out.
+    """Read the two files of earlier versions, without damaged entries.
 
-    Of the times the steps' are taken: those of decoding did not tell sizes of finished videos apart.
+    Only the times of steps are used: those of decoding did not distinguish sizes of finished videos.
     """
     found = Record()
     plans = _former_json(home / FORMER_PLANS)
@@ -218,7 +218,7 @@ def former_record(home: Path) -> Record:
 
 
 def _take(found: Record, name: str, value: Any) -> None:
-    """Add to one field of the record what is valid."""
+    """Add the valid entries of one field to the record."""
     try:
         taken = getattr(Record.model_validate({name: value}), name)
     except ValidationError:

@@ -32,12 +32,12 @@ OS_ERROR = re.compile(r"\(os error (?:8|14|1455)\)" if sys.platform == "win32" e
 
 
 def is_oom(error: BaseException) -> bool:
-    """Tell whether an error, or one of its causes, means that memory ran out, of the GPU or of the machine."""
+    """Tell whether an error, or one of its causes, means that memory ran out, on the GPU or in RAM."""
     return any(_is_gpus(e) or _is_rams(e) for e in _chain(error))
 
 
 def is_ram(error: BaseException) -> bool:
-    """Tell whether the machine's memory ran out, not the GPU's."""
+    """Tell whether RAM ran out, not the GPU's memory."""
     return any(_is_rams(e) for e in _chain(error))
 
 

@@ -14,8 +14,8 @@ class TorchBuild:
 
     Attributes:
         version: "" if torch is not installed.
-        cuda: CUDA's (major, minor) that it was built for, None in other builds.
-        hip: whether it was built for ROCm.
+        cuda: CUDA version of the build, (major, minor); None in other builds.
+        hip: It is a ROCm build.
     """
 
     version: str = ""

@@ -6,10 +6,11 @@ from typing import Any
 
 
 def forbid_spilling(limit: int, total: int, system: str = sys.platform) -> None:
-    """Let torch raise out-of-memory at `limit` bytes of a card with `total`.
+    """Let torch raise out-of-memory at `limit` bytes of a GPU with `total` bytes.
 
-    On Windows NVIDIA's driver answers with memory of the machine instead of an error (its "sysmem fallback policy",
-    since 536.40): nothing fails, and every step takes 5 to 50 times as long. Elsewhere the driver itself says no.
+    On Windows NVIDIA's driver falls back to RAM instead of failing (its "sysmem fallback policy", since 536.40):
+    nothing
+    fails, but every step takes 5 to 50 times as long. Other systems' drivers fail by themselves.
     """
     torch: Any = sys.modules.get("torch")
     if system == "win32" and total > 0 and torch is not None and torch.cuda.is_available():
@@ -17,7 +18,7 @@ def forbid_spilling(limit: int, total: int, system: str = sys.platform) -> None:
 
 
 def gpu_is_lost() -> bool:
-    """Tell whether every call to CUDA fails in this process: after an illegal access, a driver reset, hibernation."""
+    """Tell whether every CUDA call fails in this process: after an illegal access, driver reset or hibernation."""
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return False
@@ -29,7 +30,7 @@ def gpu_is_lost() -> bool:
 
 
 def peak_since_last() -> int:
-    """Return the bytes that torch had allocated on the GPU at the highest point since the last call; 0 without one."""
+    """Return the peak of torch's allocated GPU bytes since the last call; 0 without a GPU."""
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return 0

@@ -1,4 +1,4 @@
-"""Encode frames to an H.264 mp4 through a pipe into ffmpeg: scaled, tagged and marked; the file is whole or absent."""
+"""Encode frames as an H.264 mp4 through a pipe to ffmpeg: scaled, tagged, marked as AI-generated; whole or absent."""
 
 import errno
 import logging
@@ -30,21 +30,22 @@ KEYFRAME_SECONDS = 2
 
 
 class VideoEncoder:
-    """Context manager that writes `path` when the block ends well and leaves nothing when it does not.
+    """Context manager that writes `path` if the block succeeds, and leaves nothing otherwise.
 
     Args:
-        path: The final mp4; an older file there is replaced at the end, in one move.
-        width: Of the video, even, pixels.
-        height: Of the video, even, pixels.
-        fps: Frames a second, whole or not.
-        source_size: (width, height) of the frames given to `write`, which ffmpeg scales (Lanczos); None = the output's.
-        metadata: JSON-able settings, stored in the file's comment and read back by `mp4.read_metadata`.
+        path: The mp4; an older file is replaced at the end, by one rename.
+        width: Pixels, even.
+        height: Pixels, even.
+        fps: Frames per second, may be fractional.
+        source_size: (width, height) of the frames given to `write`, which ffmpeg scales (Lanczos); None = the output
+            size.
+        metadata: Settings (JSON), stored in the file's comment and read back by `mp4.read_metadata`.
 
     Attributes:
         frames: Number of frames handed over.
 
     Raises:
-        RenderError: The file cannot be made; with ffmpeg's own words.
+        RenderError: The file cannot be written; contains ffmpeg's message.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class VideoEncoder:
         ]
 
     def write(self, frame: np.ndarray) -> None:
-        """Hand over one RGB frame, uint8 (height, width, 3) of `source_size`. Waits while ffmpeg is busy."""
+        """Hand over one RGB frame, uint8 (height, width, 3) of `source_size`. Blocks while ffmpeg is busy."""
         width, height = self.source_size
         if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
             raise ValueError(f"frame is {frame.dtype} {frame.shape}; it must be uint8 {(height, width, 3)}")
@@ -110,7 +111,7 @@ class VideoEncoder:
 
     @property
     def encoded(self) -> int:
-        """Frames that are encoded, of those handed over."""
+        """Number of frames that ffmpeg has encoded so far."""
         return 0 if self._ffmpeg is None else self._ffmpeg.encoded
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -133,7 +134,7 @@ class VideoEncoder:
 
 
 def cannot_write(path: Path, error: OSError) -> RenderError:
-    """Return the error that says why a file could not be made at its place."""
+    """Return the error for a file that cannot be written."""
     if error.errno == errno.ENOSPC:
         return RenderError(disk_full(path.parent), code=codes.DISK_FULL)
     if isinstance(error, FileNotFoundError):

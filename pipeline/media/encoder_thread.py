@@ -1,4 +1,4 @@
-"""Encode in a thread while the model still decodes. The thread's errors are raised in the caller."""
+"""Encode in a thread while the model still decodes. Errors of the thread are raised in the caller."""
 
 import queue
 import threading
@@ -10,14 +10,21 @@ POLL_SECONDS = 0.2
 
 
 class _Abandoned(Exception):
-    """Raised where the thread waits for frames, so that the encoder's own clean-up runs."""
+    """Raised in the thread while it waits for frames, so that the encoder cleans up."""
 
 
 class EncoderThread:
-    """Context manager. `make` gets an iterator of frames and runs on a thread of its own until they end.
+    """Context manager that runs `make` in a thread with an iterator of the frames given to `put`.
 
     Leaving the block with an exception abandons the work, and waits until the thread has ended.
-    depth: frames that may wait between the two; the memory of a clip does not grow with its length.
+
+    Args:
+        make: Encodes all frames of the iterator.
+        depth: Largest number of queued frames, so that memory does not grow with the clip's length.
+
+    Attributes:
+        given: Number of frames handed over.
+        finished: `make` has returned.
     """
 
     def __init__(self, make: Callable[[Iterator[np.ndarray]], None], depth: int = 8) -> None:
@@ -26,9 +33,7 @@ class EncoderThread:
         self._abandoned = threading.Event()
         self._error: BaseException | None = None
         self.given = 0
-        """Frames that were handed over."""
         self.finished = False
-        """The file is there, whole."""
         self._thread = threading.Thread(target=self._run, name="fanslymotion-encoder", daemon=True)
 
     def __enter__(self) -> "EncoderThread":
@@ -40,7 +45,12 @@ class EncoderThread:
         self._thread.join()
 
     def put(self, frame: np.ndarray | None, poll: Callable[[], None]) -> None:
-        """Hand over a frame (None ends the video). While the thread is behind, `poll` is called; it may raise."""
+        """Hand over a frame (None ends the video).
+
+        Args:
+            frame: uint8 RGB (height, width, 3).
+            poll: Called while the queue is full; may raise.
+        """
         while self._thread.is_alive():
             try:
                 self._frames.put(frame, timeout=POLL_SECONDS)
@@ -52,24 +62,24 @@ class EncoderThread:
         self._raise()
 
     def through(self, frames: int) -> float:
-        """Return how far a video is by the slower side, the decoder or the thread, as a count of frames.
+        """Return the number of frames that the slower side, decoder or thread, has processed. For the caller of `put`.
 
-        The first frames are handed over at once where the thread is the slower side, for they may wait. Their number
-        is no measure of what the next ones take. For the thread that hands them over.
+        If the thread is the slower side, the first frames are handed over at once, because the queue is empty. Their
+        number says nothing about the pace of the next ones.
 
         Args:
-            frames: Of the whole video. When all are handed over, so many are through.
+            frames: Of the whole video; returned when all are handed over.
         """
         taken = self.given - self._frames.qsize()
         return min(self.given, taken * frames / max(1, frames - self._frames.maxsize))
 
     def check(self) -> None:
-        """Raise if the work is abandoned. Called in long steps of `make`, to end them."""
+        """Raise if the work is abandoned. `make` calls it in long steps."""
         if self._abandoned.is_set():
             raise _Abandoned
 
     def finish(self, poll: Callable[[], None]) -> None:
-        """Wait until the file is there."""
+        """Wait until the file is written. poll: called meanwhile; may raise."""
         self.put(None, poll)
         while self._thread.is_alive():
             self._thread.join(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Find ffmpeg, start its processes and end them, and say in words why one has failed."""
+"""Find ffmpeg, start and end its processes, and explain their failures."""
 
 import subprocess
 import sys
@@ -42,18 +42,18 @@ PROGRESS = ("-progress", "pipe:1", "-stats_period", "0.2")
 
 
 class FfmpegProcess:
-    """A running ffmpeg whose stderr is read all the time: a full pipe would block it, and then this program.
+    """A running ffmpeg. Its stderr is read continuously, because a full pipe would block it.
 
     Args:
-        arguments: without the program's name.
-        stdin: as `subprocess.Popen` has it; unbuffered where it is a pipe.
-        stdout: likewise.
+        arguments: Without the program's name.
+        stdin: As for `subprocess.Popen`; a pipe is unbuffered.
+        stdout: Likewise.
 
     Attributes:
-        process: the process.
+        process: The process.
 
     Raises:
-        RenderError: it cannot be found or started.
+        RenderError: ffmpeg cannot be found or started.
     """
 
     def __init__(self, arguments: list[str], stdin: int = subprocess.DEVNULL, stdout: int = subprocess.DEVNULL) -> None:
@@ -83,15 +83,15 @@ class FfmpegProcess:
 
     @property
     def said(self) -> str:
-        """What it has written to stderr so far: its last lines."""
+        """The last lines that ffmpeg has written to stderr."""
         return "\n".join(self._stderr).strip()
 
     def failure(self, folder: Path, otherwise: Message) -> RenderError:
-        """Wait for the end of a failed process, and return what it said, in plain words where the cause is known.
+        """Wait for a failed process to end, and return why it failed.
 
         Args:
-            folder: where it writes.
-            otherwise: what to say where the cause is unknown.
+            folder: Its output folder.
+            otherwise: The message if the cause is unknown.
         """
         self.end(grace=5.0)
         said = self.said
@@ -110,10 +110,10 @@ class FfmpegProcess:
         return RenderError(msg("{cause}\n{said}", cause=cause, said=said) if said else cause, code=code)
 
     def end(self, grace: float = 0.0) -> None:
-        """Leave no process, zombie, thread or open pipe behind, whatever happened before.
+        """End the process; no zombie, thread or open pipe remains.
 
         Args:
-            grace: seconds that it may go on before it is killed.
+            grace: Seconds before it is killed.
         """
         if self.process.stdin:
             with suppress(OSError):  # the pipe may be broken, which is why we are here
@@ -131,14 +131,14 @@ class FfmpegProcess:
 
 
 class EncodingProcess(FfmpegProcess):
-    """An ffmpeg that is given raw frames and writes a file.
+    """An ffmpeg that reads raw frames and writes a file.
 
     Args:
-        arguments: without the program's name.
-        folder: where it writes.
+        arguments: Without the program's name.
+        folder: Its output folder.
 
     Attributes:
-        encoded: frames that it has encoded. Its queues and x264's lookahead hold some thirty that were handed over.
+        encoded: Number of frames encoded. About thirty more may be in its queues and x264's lookahead.
     """
 
     def __init__(self, arguments: list[str], folder: Path) -> None:
@@ -154,7 +154,7 @@ class EncodingProcess(FfmpegProcess):
             self.encoded = int(value)
 
     def write(self, data: bytes | memoryview) -> None:
-        """Hand over bytes; waits while it is busy. Raise RenderError once it is gone."""
+        """Hand over bytes; blocks while ffmpeg is busy. Raise RenderError once it has ended."""
         assert self.process.stdin
         left = memoryview(data)
         try:
@@ -164,14 +164,14 @@ class EncodingProcess(FfmpegProcess):
             raise self._failed() from e
 
     def finish(self, poll: Callable[[], object] = lambda: None, timeout: float = FINISH_TIMEOUT) -> None:
-        """Wait until it has written the frames that it still holds.
+        """Wait until ffmpeg has written the frames that it still holds.
 
         Args:
-            poll: called while it works; may raise, which ends the waiting.
-            timeout: seconds that it may take.
+            poll: Called meanwhile; may raise, which ends the wait.
+            timeout: Seconds.
 
         Raises:
-            RenderError: it failed, or takes longer.
+            RenderError: It failed or timed out.
         """
         assert self.process.stdin
         try:
@@ -202,7 +202,7 @@ def _drain(stream: IO[bytes], take: Callable[[str], None]) -> None:
 
 
 def not_started(program: str, error: OSError) -> RenderError:
-    """Return the error for an ffmpeg that the system does not start."""
+    """Return the error for an ffmpeg that cannot be started."""
     return RenderError(
         msg(
             "ffmpeg cannot be started ({program}): {error}; {reinstall}",
@@ -215,12 +215,12 @@ def not_started(program: str, error: OSError) -> RenderError:
 
 
 def too_slow(seconds: float) -> RenderError:
-    """Return the error for an ffmpeg that takes longer than it may."""
+    """Return the error for an ffmpeg that timed out."""
     return RenderError(
         msg("ffmpeg did not finish within {seconds:.0f} s; try again", seconds=seconds), code=codes.NO_ENCODER
     )
 
 
 def disk_full(folder: Path) -> Message:
-    """Return the sentence for a full disk."""
+    """Return the message for a full disk."""
     return msg("the disk with {folder} is full; free some space and retry", folder=folder)

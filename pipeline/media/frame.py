@@ -20,7 +20,7 @@ def read_frame(video: Path, seconds: float) -> Image.Image:
     """Read the frame that is shown at a time, RGB.
 
     Raises:
-        RenderError: ffmpeg finds none, cannot be started, or takes longer than SECONDS.
+        RenderError: ffmpeg finds no frame, cannot be started, or exceeds SECONDS.
     """
     program = ffmpeg_path()
     # As RGB: ffmpeg's own JPEG keeps the video's colour matrix, and green comes out lighter.
@@ -54,12 +54,12 @@ def read_last_frame(video: Path, fps: float) -> Image.Image:
     """Read a video's last frame, RGB.
 
     Args:
-        video: An mp4 of ours.
-        fps: Its frames a second.
+        video: An mp4 of this program.
+        fps: Its frames per second.
 
     Raises:
-        BadInput: It is no whole mp4.
-        RenderError: ffmpeg finds no such frame.
+        BadInput: The mp4 is incomplete.
+        RenderError: ffmpeg finds no frame.
     """
     track = read_track(video)
     # From the middle of the frame before on: the first one that begins later is the last.

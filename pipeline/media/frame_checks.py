@@ -1,4 +1,4 @@
-"""Refuse to deliver black or constant frames: they fail the job with a reason."""
+"""Fail a job with a reason instead of delivering black or constant frames."""
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ PICTURE_LEVELS = 16
 
 
 class FrameGuard:
-    """Compare frames with the photo: a black photo may become a black video, a normal one may not."""
+    """Check frames against the photo: only a black photo may become a black video."""
 
     def __init__(self, photo: Image.Image) -> None:
         pixels = np.asarray(photo.convert("RGB").resize((64, 64), Image.Resampling.BOX))

@@ -1,11 +1,11 @@
-"""Interpolate frames by optical flow, without weights: smooth where things move, sharp where they cover each other.
+"""Interpolate frames by optical flow, without a network.
 
-For each pair of neighbours DIS flow (Kroeger et al. 2016) is found in both directions at a reduced size. For every
-pixel of a frame in between the motion is chosen along which the two neighbours agree best (the idea of Baker et al.
-2011, section 3.3); both are warped along it at full size and blended by what each of them can see at that place.
+For each pair of neighbours DIS flow (Kroeger et al. 2016) is computed in both directions at a reduced size. For every
+pixel of a new frame the motion is chosen along which the two neighbours agree best (Baker et al. 2011, section 3.3).
+Both neighbours are warped along it at full size, and blended by what each of them can see there.
 
-Warping takes most of the time. OpenCV samples 8-bit pictures of four channels many times faster between two pixels
-than between sixteen, so that half-pixels are made once for each frame, as in H.264, and all warps read from those.
+Warping takes most of the time. OpenCV samples 8-bit pictures of four channels many times faster bilinearly than
+bicubically, so half-pixels are computed once for each frame, as in H.264, and all warps read from those.
 """
 
 from collections import deque
@@ -54,11 +54,18 @@ Work = tuple[np.ndarray, Callable[[], list[np.ndarray]]]
 
 
 def interpolate(frames: Iterable[np.ndarray], factor: int, total: int) -> Iterator[np.ndarray]:
-    """Yield `total` frames, `factor` for each of the first total / factor given ones, in order, as they come.
+    """Yield `total` frames in order: `factor` for each of the first total / factor input frames. Holds few in memory.
 
-    frames: uint8 RGB (height, width, 3), all of one size. The first of each `factor` frames is the given one itself.
-    One given frame more than needed serves as the last one's right neighbour; without it the last motion goes on.
-    Holds a handful of frames however long the clip. Raise ValueError when there are too few frames.
+    The first of each `factor` frames is the input frame itself. One additional input frame serves as the right
+    neighbour of the last one; without it the last motion is extrapolated.
+
+    Args:
+        frames: uint8 RGB (height, width, 3), all of one size.
+        factor: Output frames per input frame, 1 or more.
+        total: Number of output frames.
+
+    Raises:
+        ValueError: There are too few input frames.
     """
     if factor not in FACTORS or total < 1 or total % factor:
         raise ValueError(f"{total} frames at factor {factor}: it must be one of {FACTORS} and divide them")
@@ -86,7 +93,7 @@ def _too_few(count: int, wanted: int) -> ValueError:
 
 
 def between(left: "Frame", right: "Frame", times: list[float]) -> list[np.ndarray]:
-    """Make the frames at `times` (0 = left, 1 = right). Across a cut: the nearer neighbour, never a mixture of both."""
+    """Create the frames at `times` (0 = left, 1 = right). Across a cut: the nearer neighbour, never a blend."""
     pair = _Pair.of(left, right)
     if pair is None:
         return [(left if time <= 0.5 else right).given for time in times]
@@ -94,7 +101,7 @@ def between(left: "Frame", right: "Frame", times: list[float]) -> list[np.ndarra
 
 
 def beyond(before: "Frame", last: "Frame", times: list[float]) -> list[np.ndarray]:
-    """Make the frames at `times` after `last`, with the motion from `before`; after a cut `last` stands still."""
+    """Create the frames at `times` after `last`, with the motion from `before`; after a cut `last` is repeated."""
     pair = _Pair.of(before, last)
     if pair is None:
         return [last.given] * len(times)
@@ -108,7 +115,7 @@ def beyond(before: "Frame", last: "Frame", times: list[float]) -> list[np.ndarra
 
 
 def _work(frames: Iterator["Frame"], wanted: int, times: list[float]) -> Iterator[Work]:
-    """Yield each wanted frame with the task that makes the frames after it."""
+    """Yield each wanted frame with the task that creates the frames after it."""
     before, left = None, next(frames, None)
     for count in range(wanted):
         right = next(frames, None)
@@ -124,7 +131,7 @@ def _work(frames: Iterator["Frame"], wanted: int, times: list[float]) -> Iterato
 
 
 def _ahead(work: Iterable[Work]) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Carry the tasks out in a few threads (OpenCV computes outside of the GIL), in order, a bounded way ahead."""
+    """Run the tasks in a few threads (OpenCV releases the GIL), in order, with a bounded lead."""
     threads = max(1, min(MAX_THREADS, cpus()))
     waiting: deque[tuple[np.ndarray, Future[list[np.ndarray]]]] = deque()
     pool = ThreadPoolExecutor(threads, "interpolate")
@@ -143,12 +150,12 @@ def _ahead(work: Iterable[Work]) -> Iterator[tuple[np.ndarray, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class Frame:
-    """A given frame and what both of its pairs need of it.
+    """An input frame with what both of its pairs need.
 
     Attributes:
         given: uint8 RGB.
         small: Grey, at the flow's size.
-        fine: RGBA with the half-pixels, at twice the size.
+        fine: RGBA with half-pixels, at twice the size.
     """
 
     given: np.ndarray
@@ -167,12 +174,12 @@ class _Pair:
 
     Attributes:
         left: The earlier frame.
-        right: The later one.
-        forward: float32 (height, width, 2), where a pixel of left goes in right.
-        backward: The reverse.
-        sight_left: float32 (height, width, 2): 1 everywhere (so that what is sampled outside of the frame reads 0), and
-            how surely right shows the same point, 0..1.
-        sight_right: The same of right.
+        right: The later frame.
+        forward: Flow left -> right, float32 (height, width, 2).
+        backward: Flow right -> left, likewise.
+        sight_left: float32 (height, width, 2): 1 everywhere (so that samples outside the frame read 0), and the
+            confidence that right shows the same point, 0..1.
+        sight_right: The same for right.
     """
 
     left: Frame
@@ -184,7 +191,7 @@ class _Pair:
 
     @classmethod
     def of(cls, left: Frame, right: Frame) -> "_Pair | None":
-        """Search the flow of two neighbouring frames. Return None across a cut."""
+        """Compute the flow of two neighbouring frames. Return None across a cut."""
         dis = _flow_finder()
         forward = dis.calc(left.small, right.small, None)  # pyright: ignore
         backward = dis.calc(right.small, left.small, None)  # pyright: ignore
@@ -197,7 +204,7 @@ class _Pair:
 
 
 def _flow_finder() -> cv2.DISOpticalFlow:
-    """Make a flow search: one for each pair, as it is not thread-safe. 0.1 dB below the preset, in half its time."""
+    """Create a flow search: one for each pair, as it is not thread-safe. 0.1 dB below the preset, in half its time."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setPatchStride(5)
     dis.setGradientDescentIterations(12)
@@ -206,7 +213,7 @@ def _flow_finder() -> cv2.DISOpticalFlow:
 
 
 def _blend(pair: _Pair, time: float) -> np.ndarray:
-    """Make the frame at `time` (0..1) between the pair."""
+    """Create the frame at `time` (0..1) between the pair."""
     motion, doubt = _motion(pair, time)
     here, size = grid(*_size(motion)), _size(pair.left.given)
     weight = _weight(pair.sight_left, cv2.scaleAdd(motion, -time, here), doubt, 1 - time)
@@ -221,8 +228,8 @@ def _blend(pair: _Pair, time: float) -> np.ndarray:
 def _motion(pair: _Pair, time: float) -> tuple[np.ndarray, np.ndarray]:
     """Return for each pixel at `time` its motion left -> right (pixels), and how little its ends agree (0..1).
 
-    The flows are known where things are in the neighbours, not where they are in between. One step of a fixed point
-    p = x - t·flow(p) brings each of them there: two candidates, which differ where one thing covers another.
+    The flows are known at the neighbours' pixels, not at the new frame's. One fixed-point step p = x - t·flow(p) moves
+    each of them there. The two candidates differ where one thing occludes another.
     """
     here = grid(*_size(pair.forward))
     candidates = (
@@ -242,22 +249,22 @@ def _motion(pair: _Pair, time: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _weight(sight: np.ndarray, places: np.ndarray, doubt: np.ndarray, nearness: float) -> np.ndarray:
-    """Return the weight of a neighbour: by its nearness in time, and almost none outside of its edges.
+    """Return the weight of a neighbour: by its distance in time, and almost none outside its edges.
 
-    Where the two disagree, the one whose point the other does not show is right: only it sees what lies there.
+    Where the two disagree, the one whose point the other does not show is right: only it sees what is there.
     """
     inside, seen = cv2.split(sample(sight, places, cv2.BORDER_CONSTANT))
     return nearness * (inside + 1e-4) * (1 - doubt * seen + 1e-3)
 
 
 def _astray(flow: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """Return the distance in pixels between each point and where the flow there and `back` leads it."""
+    """Return the distance in pixels between each point and where the flow there and `back` lead it."""
     there = cv2.add(flow, grid(*_size(flow)))
     return cv2.magnitude(*cv2.split(cv2.add(flow, sample(back, there))))
 
 
 def _mend_edges(flow: np.ndarray, astray: np.ndarray) -> None:
-    """Put the camera's motion where it carries points out of the frame: no flow can be found for those.
+    """Replace the flow by the camera's motion where it leads out of the frame: no flow can be found there.
 
     Worth 1 to 8 dB in pans and zooms, whose error is nearly all in that strip.
     """
@@ -269,9 +276,9 @@ def _mend_edges(flow: np.ndarray, astray: np.ndarray) -> None:
 
 
 def camera_motion(flow: np.ndarray, astray: np.ndarray) -> np.ndarray:
-    """Fit the affine motion, float64 2 × 3, that most of the picture follows: x, y -> flow at x, y.
+    """Fit the affine motion, float64 2 × 3, of most of the picture: x, y -> flow at x, y.
 
-    Least squares on every eighth pixel, reweighted so that what moves on its own counts little (IRLS for L1).
+    Least squares on every eighth pixel, reweighted so that independently moving parts count little (IRLS for L1).
     """
     points = grid(*_size(flow))[::8, ::8].reshape(-1, 2).astype(np.float64)
     inputs = np.column_stack([points, np.ones(len(points))])
@@ -292,12 +299,12 @@ def _sight(astray: np.ndarray) -> np.ndarray:
 
 
 def sample(image: np.ndarray, places: np.ndarray, edge: int = EDGES) -> np.ndarray:
-    """Sample an image at places (height, width, 2), in pixels, linearly."""
+    """Sample an image bilinearly at positions (height, width, 2) in pixels."""
     return cv2.remap(image, places, None, cv2.INTER_LINEAR, None, edge, 0)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def _small(frame: np.ndarray) -> np.ndarray:
-    """Make the picture that flow is searched in: grey, at the flow's size."""
+    """Return the picture for the flow search: grey, at the flow's size."""
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     width, height = _size(frame)
     scale = FLOW_SIDE / max(width, height)
@@ -307,7 +314,7 @@ def _small(frame: np.ndarray) -> np.ndarray:
 
 
 def half_pixels(frame: np.ndarray) -> np.ndarray:
-    """Double a picture by the half-pixels between its pixels: right, below, both. Alpha only fills four channels up."""
+    """Double a picture by the half-pixels right of, below, and diagonal to its pixels. Alpha is only padding."""
     whole = cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA)
     height, width = whole.shape[:2]
     fine = np.empty((2 * height, 2 * width, 4), np.uint8)
@@ -331,7 +338,7 @@ def _size(image: np.ndarray) -> tuple[int, int]:
 
 @lru_cache(maxsize=8)
 def grid(width: int, height: int, step: int = 1) -> np.ndarray:
-    """Return each pixel's own place (x, y) times `step`, float32 (height, width, 2). It is shared, and read-only."""
+    """Return each pixel's position (x, y) times `step`, float32 (height, width, 2). Cached and read-only."""
     across, down = (step * np.arange(side, dtype=np.float32) for side in (width, height))
     places = np.dstack(np.meshgrid(across, down))
     places.flags.writeable = False

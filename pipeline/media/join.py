@@ -1,4 +1,4 @@
-"""Join two videos of ours into one file: what is in them stays as it was encoded, bit for bit."""
+"""Join two videos of this program into one file without re-encoding."""
 
 import math
 import tempfile
@@ -16,10 +16,10 @@ from .mp4 import Track, mark_ai_generated, read_track, settings_comment
 
 
 def earlier_track(path: Path) -> Track:
-    """Look into the video that another one is to be joined to.
+    """Read the track of the video that another one is to be joined to.
 
     Raises:
-        RenderError: It is missing or no whole mp4.
+        RenderError: It is missing or incomplete.
     """
     try:
         return read_track(path)
@@ -36,20 +36,20 @@ def earlier_track(path: Path) -> Track:
 def join(
     first: Path, second: Path, out: Path, metadata: dict[str, Any], check: Callable[[], object] = lambda: None
 ) -> None:
-    """Write `out`: `first` and behind it `second`, whole or not at all. Both files stay.
+    """Write `out`: `first`, then `second`, whole or absent. Both files stay.
 
-    Where both were encoded alike they are copied. Else (`first` is of an earlier version, or a preset was changed in
-    between) both are encoded anew, at the second one's size and rate; what is too much of the first one's sides is cut.
+    If both were encoded alike, their streams are copied. Else (`first` is of an earlier version, or a preset was
+    changed in between) both are encoded again at the size and rate of `second`, and `first` is cropped to its shape.
 
     Args:
-        first: An mp4 of ours.
-        second: The same.
+        first: An mp4 of this program.
+        second: Likewise.
         out: The joined mp4.
         metadata: As for `VideoEncoder`.
         check: Called while ffmpeg works; ends it by raising.
 
     Raises:
-        RenderError: ffmpeg could not do it.
+        RenderError: ffmpeg failed.
     """
     part = part_path(out)
     before, after = earlier_track(first), read_track(second)
@@ -70,17 +70,17 @@ def join(
 
 
 def frames_before(first: Track, fps: int) -> int:
-    """Return how many frames a video takes up in front of one of another rate, without the one that both have.
+    """Return how many frames a prepended video takes at another rate, without the frame that both videos have.
 
     Args:
-        first: The video's.
-        fps: Frames a second of the joined video.
+        first: The video's track.
+        fps: Frames per second of the joined video.
     """
     return (first.frames if not first.seconds else round(first.seconds * fps)) - 1
 
 
 def _copied(first: Path, second: Path, place: Path) -> list[str]:
-    """Return ffmpeg's arguments to copy the streams. place: an empty folder, where the list of files is written."""
+    """Return ffmpeg's arguments to copy the streams. place: an empty folder for the list of files."""
     quoted = ("file '{}'\n".format(str(path.absolute()).replace("'", r"'\''")) for path in (first, second))
     (place / "list").write_text("".join(quoted), encoding="utf-8", newline="\n")
     return ["-f", "concat", "-safe", "0", "-i", str(place / "list"), "-map", "0:v:0", "-c", "copy"]
@@ -97,7 +97,7 @@ def _encoded(first: Path, second: Path, after: Track) -> list[str]:
 
 
 def _run(arguments: list[str], folder: Path, check: Callable[[], object]) -> None:
-    """Run ffmpeg to its end. folder: where it writes. check: called meanwhile; what it raises ends ffmpeg."""
+    """Run ffmpeg to its end. folder: its output folder. check: called meanwhile; ends ffmpeg by raising."""
     ffmpeg = EncodingProcess(["-hide_banner", "-nostats", "-loglevel", "error", "-y", *arguments], folder)
     try:
         ffmpeg.finish(check, math.inf)

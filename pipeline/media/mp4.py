@@ -1,4 +1,4 @@
-"""Write and read an mp4's metadata: the settings it was made with, and that a model made it."""
+"""Read and write an mp4's metadata: its settings, and the mark that it is AI-generated."""
 
 import io
 import json
@@ -42,7 +42,7 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def settings_comment(settings: dict[str, Any]) -> str:
-    """Write the text of the file's `comment` tag. Plain ASCII, so that no locale or command line can harm it."""
+    """Return the text of the file's `comment` tag. Plain ASCII, so that no locale or command line changes it."""
     text = json.dumps({"software": f"fanslymotion {__version__}", "settings": settings}, separators=(",", ":"))
     if len(text) > MAX_COMMENT:
         raise ValueError(f"the settings take {len(text)} bytes; a video file carries at most {MAX_COMMENT}")
@@ -50,19 +50,19 @@ def settings_comment(settings: dict[str, Any]) -> str:
 
 
 def xmp_packet() -> str:
-    """Return the XMP packet that says that a model made the picture."""
+    """Return the XMP packet that marks a picture as AI-generated."""
     return XMP.format(version=__version__, source=TRAINED_MEDIA)
 
 
 def mark_ai_generated(path: Path) -> None:
-    """Append the XMP packet to a finished mp4. At the end, because chunk offsets in `moov` stay right only so."""
+    """Append the XMP packet to a finished mp4: at the end, so that the chunk offsets in `moov` stay valid."""
     packet = xmp_packet().encode()
     with open(path, "ab") as file:
         file.write(struct.pack(">I4s16s", 24 + len(packet), b"uuid", XMP_UUID) + packet)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """Read the settings stored in a video. Raise BadInput when it has none, or is no whole mp4."""
+    """Read the settings stored in a video. Raise BadInput if it has none or is incomplete."""
     comment = _comment(path)
     try:
         found = json.loads(comment)
@@ -73,31 +73,22 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if not ours:
         raise BadInput(
             msg(
-                "{name} holds no settings: choose a video made by fanslymotion and not saved anew since", name=path.name
+                "{name} holds no settings: choose a video made by fanslymotion and not re-encoded since", name=path.name
             )
         )
     return settings
 
 
-def read_xmp(path: Path) -> str:
-    """Read the XMP packet of an mp4, "" when it has none. Raise BadInput when it is no whole mp4."""
-    with _opened(path) as file:
-        for kind, start, end in _boxes(file, 0, _length(file), path):
-            if kind == b"uuid" and end - start >= 16 and _read(file, start, start + 16) == XMP_UUID:
-                return _read(file, start + 16, min(end, start + 16 + 1024 * 1024)).decode("utf-8", "replace")
-    return ""
-
-
 @dataclass(frozen=True)
 class Track:
-    """A video track as its index describes it.
+    """A video track, as the file's index describes it.
 
     Attributes:
-        decoder: What a decoder is set up with (avcC).
-        frames: Their count.
-        width: Of a frame, in pixels.
-        height: Of a frame, in pixels.
-        seconds: How long it is shown; 0 where the index does not say.
+        decoder: Decoder configuration (avcC).
+        frames: Number of frames.
+        width: Pixels.
+        height: Pixels.
+        seconds: Duration; 0 if the index does not contain it.
     """
 
     decoder: bytes
@@ -108,12 +99,12 @@ class Track:
 
     @property
     def fps(self) -> Fraction:
-        """Frames a second, on the average; 0 where the index does not say."""
+        """Mean frames per second; 0 if the index does not contain the duration."""
         return self.frames / self.seconds if self.seconds else Fraction()
 
 
 def read_track(path: Path) -> Track:
-    """Return the video track of an mp4 of ours, from its boxes alone. Raise BadInput when it is no whole mp4."""
+    """Read the video track of an mp4 of this program from its boxes. Raise BadInput if it is incomplete."""
     with _opened(path) as file:
         deque(_boxes(file, 0, _length(file), path), maxlen=0)  # the index comes first: the pictures may be cut short
     moov, place = _index(path)
@@ -140,7 +131,7 @@ def read_track(path: Path) -> Track:
 
 
 def _comment(path: Path) -> str:
-    """Read moov/udta/meta/ilst/©cmt/data, iTunes' place for tags, where ffmpeg writes `comment`."""
+    """Read moov/udta/meta/ilst/©cmt/data: iTunes' tags, in which ffmpeg writes `comment`."""
     moov, place = _index(path)
     for kind in (b"udta", b"meta", b"ilst", b"\xa9cmt", b"data"):
         place = _find(moov, kind, place, path)
@@ -153,7 +144,7 @@ def _comment(path: Path) -> str:
 
 
 def _index(path: Path) -> tuple[IO[bytes], tuple[int, int] | None]:
-    """Return the content of `moov`, and the place of all of it."""
+    """Return the content of `moov`, and its position in the file."""
     with _opened(path) as file:
         span = _find(file, b"moov", (0, _length(file)), path)
         if span is None:
@@ -206,7 +197,7 @@ def _find(file: IO[bytes], kind: bytes, place: tuple[int, int] | None, path: Pat
 
 
 def _boxes(file: IO[bytes], start: int, end: int, path: Path) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (type, content start, content end) of the ISO BMFF boxes between two offsets; each size is checked."""
+    """Yield (type, content start, content end) of the ISO BMFF boxes between two offsets. Checks each size."""
     for _ in range(MAX_BOXES):
         if end - start < 8:
             return
@@ -224,7 +215,17 @@ def _boxes(file: IO[bytes], start: int, end: int, path: Path) -> Iterator[tuple[
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What ffmpeg finds in a video. duration in seconds, sizes in pixels, frames counted by decoding all of them."""
+    """What ffmpeg reports about a video.
+
+    Attributes:
+        width: Pixels.
+        height: Pixels.
+        fps: Frames per second.
+        frames: Number of frames, counted by decoding all of them.
+        duration: Seconds.
+        codec: Name of the video codec.
+        pixel_format: ffmpeg's name of the pixel format.
+    """
 
     width: int
     height: int
@@ -236,7 +237,7 @@ class VideoInfo:
 
 
 def probe(path: Path) -> VideoInfo:
-    """Decode the whole file and say what it holds. Raise RenderError when ffmpeg finds anything wrong with it."""
+    """Decode the whole file and describe it. Raise RenderError if ffmpeg reports any error."""
     program = ffmpeg_path()
     command = [program, "-hide_banner", "-nostdin", "-i", str(path), "-map", "0:v:0", "-f", "null", "-"]
     try:

@@ -1,4 +1,4 @@
-"""The photo of a job: brought to a PNG of bounded size once, on entry, and only linked and opened from then on."""
+"""Represent a job's photo: converted once, on entry, to a PNG of bounded size, and only linked and opened later."""
 
 import hashlib
 from contextlib import suppress
@@ -17,12 +17,12 @@ from ...messages import msg
 
 @dataclass(frozen=True)
 class NormalisedPhoto:
-    """A PNG as `load.save_photo` writes it: RGB, upright, sRGB, without metadata.
+    """A PNG written by `load.save_photo`: RGB, upright, sRGB, without metadata.
 
     Attributes:
-        path: the file.
-        size: width and height in pixels; (0, 0) where an earlier version did not write it down.
-        sha256: of the file's bytes, in hexadecimal; "" where an earlier version did not write it down.
+        path: The file.
+        size: Width and height in pixels; (0, 0) if an earlier version did not store it.
+        sha256: Of the file's bytes, in hexadecimal; "" if an earlier version did not store it.
     """
 
     path: Path
@@ -31,23 +31,23 @@ class NormalisedPhoto:
 
     @classmethod
     def write(cls, image: Image.Image, path: Path) -> "NormalisedPhoto":
-        """Write what `read_photo` gave. Raise StoreError when the folder cannot be written."""
+        """Write the image of `read_photo`. Raise StoreError if the folder is not writable."""
         from .photo.load import save_photo
 
         return cls(path, image.size, save_photo(image, path))
 
     def place(self, path: Path, name: str) -> "NormalisedPhoto":
-        """Give the photo a second name, by a hard link where the disk has them, else by a copy; durable on return.
+        """Give the photo a second name, by a hard link or else by a copy; durable on return.
 
-        The file is hashed for it, which takes a hundredth of what decoding it does.
+        The file is hashed first, which takes a hundredth of the time of decoding it.
 
         Args:
-            path: the second name, in a folder that is there.
-            name: what the person calls the photo, for the messages.
+            path: The second name, in an existing folder.
+            name: The photo's name for messages.
 
         Raises:
-            PhotoError: the file is gone, or not what was written there.
-            OSError: it could not be done; nothing is left then.
+            PhotoError: The file is gone or damaged.
+            OSError: It cannot be linked or copied; nothing is left then.
         """
         part = part_path(path)
         try:
@@ -65,7 +65,7 @@ class NormalisedPhoto:
         return replace(self, path=path)
 
     def open(self) -> Image.Image:
-        """Return the pixels as RGB. A file that is no such PNG is read as any photo is. Raise PhotoError."""
+        """Return the pixels as RGB. Any other photo in its place is read like an upload. Raise PhotoError."""
         try:
             with Image.open(self.path, formats=("PNG",)) as image:
                 if image.mode == "RGB" and image.size == self.size:
@@ -78,16 +78,16 @@ class NormalisedPhoto:
         return load_photo(self.path)
 
     def digest(self) -> str:
-        """Return `sha256`, from the file where it was not written down. Raise OSError."""
+        """Return `sha256`, computed if it was not stored. Raise OSError."""
         return self.sha256 or _hash(self.path)
 
     def to_json(self) -> dict[str, Any]:
-        """Return size and hash for storing; the path is known from where they are stored."""
+        """Return size and hash for storing; the path follows from where they are stored."""
         return {"width": self.size[0], "height": self.size[1], "sha256": self.sha256}
 
     @classmethod
     def from_json(cls, path: Path, data: dict[str, Any]) -> "NormalisedPhoto":
-        """Read what `to_json` gave; what is missing counts as not written down. Raise ValueError or TypeError."""
+        """Read the result of `to_json`; missing values count as not stored. Raise ValueError or TypeError."""
         size = int(data.get("width", 0)), int(data.get("height", 0))
         return cls(path, size, str(data.get("sha256", "")))
 

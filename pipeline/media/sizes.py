@@ -1,4 +1,4 @@
-"""Compute output size and sampling size, and bring a photo to the latter. All sizes in pixels."""
+"""Compute output size and sampling size, and fit a photo to the latter. All sizes in pixels."""
 
 from math import log, sqrt
 
@@ -25,10 +25,15 @@ TRIM = log(1.01)
 
 
 def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: ShapeName = AS_PHOTO) -> tuple[int, int]:
-    """Return the clip's (width, height): the preset's pixel area in the wished shape, sides divisible by 8.
+    """Return the clip's (width, height): the preset's pixel area in the requested shape, sides divisible by 8.
 
-    A shape of about the preset's, upright or lying, gives exactly the preset's size. A clip's own frame gives the
-    clip's size again, so that a video made from it can be joined to the clip.
+    A shape near the preset's, landscape or portrait, gives exactly the preset's size. A clip's own frame as photo gives
+    the clip's size again, so that the new video can be joined to the clip.
+
+    Args:
+        photo_size: (width, height) of the photo.
+        resolution: The preset.
+        shape: The requested shape.
     """
     base = resolution.width, resolution.height
     if shape != AS_PHOTO:
@@ -42,10 +47,14 @@ def output_size(photo_size: tuple[int, int], resolution: Resolution, shape: Shap
 
 
 def sampling_size(output: tuple[int, int], model: ModelPreset, multiple: int = MULTIPLE) -> tuple[int, int]:
-    """Return the (width, height) that the model draws: the output's shape, the smaller of native and output area.
+    """Return the sampling size (width, height): the output's shape, the smaller of native and output area.
 
-    Exactly the native size where the shape is the model's own; exactly the output where that is the smaller one.
-    multiple: of pixels that the family's sides must divide by.
+    Exactly the native size if the shape is the model's own; exactly the output if that is the smaller one.
+
+    Args:
+        output: Output size (width, height).
+        model: The model's preset.
+        multiple: Both sides must be multiples of this.
     """
     width, height = output
     if width * height > model.width * model.height:
@@ -57,8 +66,11 @@ def sampling_size(output: tuple[int, int], model: ModelPreset, multiple: int = M
 def fit_photo(image: Image.Image, size: tuple[int, int], fit: Fit, position: float = 0.5) -> Image.Image:
     """Return the RGB photo at exactly `size`.
 
-    crop: cover the frame, and cut what is too wide or too high. pad: the whole photo on a blurred, darker copy of
-    itself. position: of what a cut keeps, 0 (left or top) to 1 (right or bottom).
+    Args:
+        image: The photo.
+        size: (width, height).
+        fit: `crop` covers the frame and cuts the rest; `pad` keeps the whole photo on a blurred, darker copy of itself.
+        position: Part of the photo that a crop keeps, 0 (left or top) to 1 (right or bottom).
     """
     aspect, wanted = image.width / image.height, size[0] / size[1]
     cover = ImageOps.fit(image, size, Image.Resampling.LANCZOS, centering=(position, position))
@@ -71,7 +83,7 @@ def fit_photo(image: Image.Image, size: tuple[int, int], fit: Fit, position: flo
 
 
 def _backdrop(cover: Image.Image) -> Image.Image:
-    """Blur the backdrop at an eighth of the size: it looks like a wide blur at full size, in a fraction of the time."""
+    """Blur the backdrop at an eighth of the size, which looks like a wide blur at full size and is much faster."""
     small = cover.resize((max(1, cover.width // 8), max(1, cover.height // 8)), Image.Resampling.BOX)
     blurred = small.filter(ImageFilter.GaussianBlur(max(small.size) / 30))
     return ImageEnhance.Brightness(blurred.resize(cover.size, Image.Resampling.BICUBIC)).enhance(0.7)
@@ -87,7 +99,7 @@ def _limited_aspect(size: tuple[int, int]) -> float:
 
 
 def _shaped(aspect: float, base: tuple[int, int], tolerance: float, multiple: int = MULTIPLE) -> tuple[int, int]:
-    """Return `base`, also turned by 90°, where the shape matches; else its area in the shape `aspect`."""
+    """Return `base`, possibly rotated by 90°, if the shape matches; else its area in the aspect ratio `aspect`."""
     for width, height in (base, base[::-1]):
         if abs(log(aspect * height / width)) <= tolerance:
             return width, height
@@ -95,14 +107,14 @@ def _shaped(aspect: float, base: tuple[int, int], tolerance: float, multiple: in
 
 
 def _rounded(aspect: float, area: int, multiple: int) -> tuple[int, int]:
-    """Return a size of about that area and shape, whose sides divide by `multiple`."""
+    """Return a size of about that area and aspect ratio whose sides are multiples of `multiple`."""
     exact = sqrt(area * aspect), sqrt(area / aspect)
     widths, heights = ([max(multiple, int(side // multiple) * multiple + k) for k in (0, multiple)] for side in exact)
 
     def error(size: tuple[int, int]) -> tuple[float, int]:
-        """Return how far a size is off. Shape counts most: it is seen as distortion, a few pixels are not.
+        """Return the error of a size. The aspect ratio counts most: distortion is visible, a few pixels are not.
 
-        Equal errors, which rounding of numbers would decide, go to the smaller size: a turned photo gets a turned clip.
+        Ties, which rounding would decide, go to the smaller size, so that a rotated photo gets a rotated clip.
         """
         pixels = size[0] * size[1]
         return round(4 * abs(log(size[0] / size[1] / aspect)) + abs(log(pixels / area)), 9), pixels

@@ -1,7 +1,8 @@
-"""Decide whether a job's model is compiled for its GPU, by what that takes and what was lost without. No torch.
+"""Decide whether a job's model is compiled for its GPU, from the cost of compiling and the time lost without it.
 
-Compiling pays after a while only, and how many videos will follow is not known. So it is done once the videos without
-it have lost as much time as it takes: whatever follows, that is at most twice the least possible ("ski rental").
+Compiling pays only after a number of videos, and how many will follow is unknown. So a model is compiled once the
+videos without it have lost as much time as compiling takes. Whatever follows, the total is at most twice the optimum
+("ski rental"). Without torch.
 """
 
 from collections.abc import Iterable
@@ -27,13 +28,13 @@ PROCESSES = 8
 
 
 def settle_compiling(plan: MemoryPlan, setting: str, known: Record, pids: Iterable[int]) -> MemoryPlan:
-    """Decide whether a job that begins now is compiled, and return its plan with that.
+    """Decide whether a new job is compiled, and return its plan with the decision.
 
     Args:
-        plan: the plan.
+        plan: The plan.
         setting: `Settings.compile`.
-        known: what was measured.
-        pids: ids of the processes that may run the job: a worker's, or those of the living workers.
+        known: The measurements.
+        pids: Ids of the processes that may run the job: one worker's, or those of all living workers.
     """
     if not _is_able(plan):
         return replace(plan, compiled=False, compiling=0.0)
@@ -45,12 +46,12 @@ def settle_compiling(plan: MemoryPlan, setting: str, known: Record, pids: Iterab
 
 
 def compiled_if_able(plan: MemoryPlan) -> MemoryPlan:
-    """Return a plan that may have `compiled` set, without it where the plan cannot be compiled."""
+    """Return a plan with `compiled` cleared if the plan cannot be compiled."""
     return plan if not plan.compiled or _is_able(plan) else replace(plan, compiled=False)
 
 
 def record_lost(store: Measurements, plan: MemoryPlan, sampling_seconds: float) -> None:
-    """Add what a video lost that was sampled without compiling, though it could have been compiled."""
+    """Add the time that a video lost because it was sampled without compiling."""
     if plan.compiled or not _is_able(plan):
         return
 
@@ -61,7 +62,7 @@ def record_lost(store: Measurements, plan: MemoryPlan, sampling_seconds: float) 
 
 
 def record_compiled(store: Measurements, plan: MemoryPlan, seconds: float) -> None:
-    """Remember that this process has compiled, and what it took."""
+    """Record that this process has compiled the model, and how long it took."""
     own = process_name()
 
     def act(known: Record) -> None:
@@ -78,7 +79,7 @@ def record_compiled(store: Measurements, plan: MemoryPlan, seconds: float) -> No
 
 
 def record_failure(store: Measurements, plan: MemoryPlan) -> None:
-    """Remember that compiling failed: it is tried again after twice the loss."""
+    """Record a failure: compiling is tried again after twice the lost time."""
 
     def act(known: Record) -> None:
         entry = known.compiled(key(plan))
@@ -88,7 +89,7 @@ def record_failure(store: Measurements, plan: MemoryPlan) -> None:
 
 
 def key(plan: MemoryPlan) -> str:
-    """Return what is compiled together: kernels of one model for one size, by one torch."""
+    """Return the key under which compiled kernels are shared: one model, one size, one version of torch."""
     device = device_key(plan.device, plan.machine.name, plan.machine.host)
     size = f"{plan.width}x{plan.height}x{windows(plan).frames}"
     together = plan.guided and not plan.two_pass
@@ -99,7 +100,7 @@ def key(plan: MemoryPlan) -> str:
 
 
 def process_name(pid: int | None = None) -> str:
-    """Return a name that no later process gets, "" for a process that is gone. Default: this one."""
+    """Return a name that no later process gets; "" for a process that is gone. None = this process."""
     try:
         process = psutil.Process(pid)
         start = start_time(process)
@@ -109,12 +110,12 @@ def process_name(pid: int | None = None) -> str:
 
 
 def _is_able(plan: MemoryPlan) -> bool:
-    """Return whether the plan can be compiled: not with hooks that bring weights, nor with layers in pieces."""
+    """Tell whether a plan can be compiled: not with offload hooks, nor with chunked layers."""
     here = plan.machine.compiles and plan.device == plan.machine.device
     whole = plan.offload is Offload.NONE and not plan.chunked
     return here and whole and bool(family(plan.model.family).blocks)
 
 
 def _seconds(entry: Compiling) -> float:
-    """Return the seconds that compiling takes in a process that has not done it: measured, else estimated."""
+    """Return the seconds of compiling in a process that has not done it: measured, else estimated."""
     return entry.later or entry.first * LATER_SHARE or FIRST_SECONDS

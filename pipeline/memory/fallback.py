@@ -47,25 +47,25 @@ TO_FIT = {
 
 
 class MemoryFallback:
-    """The plan of one job, from the best one that fits down to the last fallback. The job's checkpoint records it.
+    """Hold the plan of one job, from the best one that fits to the last fallback. The job's checkpoint stores it.
 
     Args:
         request: The request.
-        photo_size: Width and height in pixels.
+        photo_size: Width and height of the photo, pixels.
         model: The model's folder.
         presets: All presets.
-        settings: Tell the folder of measurements, and whether models may be compiled.
+        settings: The folder of measurements, and whether models may be compiled.
         work: The job's work folder, with its checkpoints.
-        machine: To plan for, instead of this one.
-        killed: The stage in which the system ended the last attempt's process because memory ran out, or None.
+        machine: The machine to plan for; None = this one.
+        killed: Stage in which the system killed the previous attempt's process for lack of memory, or None.
         upscaler: The file of `request.upscaler`.
         can_compile: Compiling has not failed in this process.
 
     Attributes:
-        plan: The plan to compute by now.
+        plan: The current plan.
         model: Name under which the model's measurements are stored.
-        warnings: Changes of the plan, for the user.
-        begun_compiled: There may be latents that were sampled compiled.
+        warnings: Plan changes, for the user.
+        begun_compiled: The checkpoint may hold latents that were sampled compiled.
     """
 
     def __init__(
@@ -104,15 +104,15 @@ class MemoryFallback:
         """Switch to the next cheaper plan after memory ran out.
 
         Args:
-            stage: in which it ran out.
-            error: the error's text.
-            ram: the machine's memory ran out, not the GPU's.
+            stage: Stage in which it ran out.
+            error: The error's text.
+            ram: RAM ran out, not the GPU's memory.
 
         Returns:
             Whether the checkpoint can be resumed with the new plan.
 
         Raises:
-            RenderError: there is no cheaper plan.
+            RenderError: There is no cheaper plan.
         """
         self._failed.append(self.plan.settings)
         below, holders = self._untried(stage, ram), "" if ram else self._holders()
@@ -144,7 +144,7 @@ class MemoryFallback:
         return same_latents(before, below)
 
     def _untried(self, stage: Stage, ram: bool) -> MemoryPlan | None:
-        """Return the next cheaper plan that has not failed. One for less RAM takes more of the GPU, and the reverse."""
+        """Return the next cheaper plan that has not failed. A plan for less RAM uses more VRAM, and vice versa."""
         below = next_fallback(self.plan, stage, ram)
         while below is not None and below.settings in self._failed:
             below = next_fallback(below, stage, ram)
@@ -152,11 +152,11 @@ class MemoryFallback:
 
     @property
     def can_use_float32(self) -> bool:
-        """Tell whether the plan can change from 16-bit to 32-bit numbers."""
+        """Whether the plan can switch from 16-bit numbers to fp32."""
         return self.plan.device != "cpu" and self.plan.dtype != "float32"
 
     def use_float32(self, stage: Stage) -> None:
-        """Change from 16-bit to 32-bit numbers, after 16-bit ones gave NaN at `stage`, as they do on GTX 16xx GPUs.
+        """Switch to fp32 after 16-bit numbers gave NaN at `stage`, as they do on GTX 16xx GPUs.
 
         Source: pytorch #58123, Stability-AI/generative-models #282.
         """
@@ -175,10 +175,10 @@ class MemoryFallback:
         self._keep()
 
     def stop_compiling(self, error: str) -> None:
-        """Go on without compiling, after that has failed.
+        """Continue without compiling after it failed.
 
         Args:
-            error: why.
+            error: The compiler's message.
         """
         record_failure(self._measurements, self.plan)
         self.begun_compiled = True
@@ -192,20 +192,20 @@ class MemoryFallback:
         self._keep()
 
     def note_compiled(self, seconds: float) -> None:
-        """Remember that this process has compiled, and the seconds that it took."""
+        """Record that this process has compiled the model, and how long it took."""
         record_compiled(self._measurements, self.plan, seconds)
 
     def note(self, error: Exception) -> None:
-        """Add the plan changes to the error as notes."""
+        """Add the plan changes to an error as notes."""
         for warning in self.warnings:
             error.add_note(warning)
 
     def done(self, sampling_seconds: float, share: float) -> None:
-        """Remember the plan that worked and its speed, after the job has ended well.
+        """Record the plan that worked, and its speed, after the job has succeeded.
 
         Args:
-            sampling_seconds: of the sampling done in this attempt.
-            share: of the whole sampling, 0 to 1.
+            sampling_seconds: Of the sampling in this attempt.
+            share: Share of the whole sampling that this attempt did, 0 to 1.
         """
         if self._gave_nan is not None:
             self._memory.remember_float32(self._gave_nan, self.model)
@@ -214,7 +214,7 @@ class MemoryFallback:
         if self._setting != "never":
             record_lost(self._measurements, self.plan, sampling_seconds)
         if share > 0.5:
-            self._memory.measured(self.plan, sampling_seconds, share)
+            self._memory.record_speed(self.plan, sampling_seconds, share)
 
     def _start(self, killed: Stage | None) -> MemoryPlan:
         """Plan at the size of the job's checkpoint, below the plan that was killed."""
@@ -246,8 +246,8 @@ class MemoryFallback:
         if below is None:
             self._warn(
                 msg(
-                    "The system ended the worker while {doing}: memory ran out. No smaller way of working is left; "
-                    "it is tried as it was.",
+                    "The system ended the worker while {doing}: memory ran out. No setting that needs less memory "
+                    "is left; it is tried again unchanged.",
                     doing=DOING[killed],
                 )
             )
@@ -264,7 +264,7 @@ class MemoryFallback:
         return below
 
     def _settle_compiling(self, today: MemoryPlan) -> MemoryPlan:
-        """Compile if the job has begun so, or begins now and that pays. An attempt that died of it is not repeated."""
+        """Compile if the job has begun so, or begins now and it pays. Never after an attempt that died of it."""
         wanted = self.begun_compiled if self._sampled else self._first.compiled
         mark = self._work / COMPILER_AT_WORK
         if died := mark.exists():
@@ -290,7 +290,7 @@ class MemoryFallback:
         return found
 
     def _ran_out(self, name: str) -> None:
-        """Note how much memory is free now. Another program may have taken some since the start."""
+        """Record how much memory is free now: another program may have taken some since the start."""
         own = frozenset([os.getpid()])
         now = self._machine or devices.machine(watch, own=own, cuda=devices.Cuda.here())
         free = getattr(now, name)

@@ -1,4 +1,4 @@
-"""Remember plans that worked on this machine after a fallback, and measured speeds. Without torch."""
+"""Recall plans that worked on this machine after a fallback, and measured speeds. Without torch."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,19 +14,19 @@ from .planner import plan as planned
 
 
 class PlanHistory:
-    """What worked on this machine, in its `Measurements`.
+    """Plans that worked on this machine, in its `Measurements`.
 
-    Keys are machine, model and requested size, so that a large model does not affect others.
+    Keys consist of machine, model and requested size, so that a large model does not affect others.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._store = Measurements(settings.home)
 
     def recall(self, plan: MemoryPlan, model: str) -> MemoryPlan:
-        """Return the plan that worked here instead of this one, or one like it; else `plan` itself.
+        """Return the plan that worked here in place of this one, or one like it; else `plan` itself.
 
-        A fallback is remembered with the memory that was free when it was needed. If more is free now, the full plan
-        is tried again, because another program may have held the rest.
+        A fallback is stored with the memory that was free when it was needed. If more is free now, the full plan is
+        tried again, because another program may have held the rest.
         """
         known = self._store.read()
         if plan.device != "cpu" and plan.dtype != "float32" and _place(plan, model) in known.float32:
@@ -46,13 +46,13 @@ class PlanHistory:
         return kept if lower or kept.device != plan.device else plan
 
     def remember(self, first: MemoryPlan, worked: MemoryPlan, model: str, short: Mapping[str, int]) -> None:
-        """Remember the plan that worked, unless it is the first one.
+        """Store the plan that worked, unless it is the first one.
 
         Args:
-            first: the plan that the job began with.
-            worked: the plan that it ended with.
-            model: the model's name.
-            short: bytes that were free of what ran out, by the names of `Machine` (`vram_free`, `ram_free`).
+            first: Plan that the job began with.
+            worked: Plan that it ended with.
+            model: The model's name.
+            short: Free bytes when memory ran out, by field of `Machine` (`vram_free`, `ram_free`).
         """
         if worked.settings == first.settings:
             return
@@ -60,7 +60,7 @@ class PlanHistory:
         self._store.change(lambda known: known.add_plan(self.key(first, model), entry))
 
     def remember_float32(self, plan: MemoryPlan, model: str) -> None:
-        """Remember that 16-bit numbers give NaN on this GPU with this model, and forget plans that use them."""
+        """Record that 16-bit numbers give NaN on this GPU with this model, and drop plans that use them."""
         place = _place(plan, model)
 
         def act(known: Record) -> None:
@@ -69,13 +69,13 @@ class PlanHistory:
 
         self._store.change(act)
 
-    def measured(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
-        """Store a measured speed, from which later estimates start: of the default family, whose formulas are measured.
+    def record_speed(self, plan: MemoryPlan, seconds: float, share: float = 1.0) -> None:
+        """Store a measured speed, from which later estimates start. Only for the default family.
 
         Args:
-            plan: the plan.
-            seconds: that `share` of its sampling took.
-            share: of the sampling, 0 to 1.
+            plan: The plan.
+            seconds: Time that `share` of its sampling took.
+            share: Share of the sampling, 0 to 1.
         """
         if plan.model.family != DEFAULT:
             return

@@ -1,6 +1,7 @@
 """Plan memory: choose device, dtype, offload and sizes before the model is loaded. Without torch.
 
-The forecasts (`cost.py`) are cautious. Plans and speeds measured on this machine (`history.PlanHistory`) come first.
+The forecasts (`families.forecast`) are cautious. Plans and speeds measured on this machine (`history.PlanHistory`)
+take precedence.
 """
 
 import math
@@ -34,13 +35,13 @@ LIGHTER = 0.85
 
 
 def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> MemoryPlan:
-    """Choose the first plan, from the best one down, whose forecast fits; else the last one (`fits` is False then).
+    """Return the first plan, from the best one down, whose forecast fits; else the last one, whose `fits` is False.
 
     Args:
-        machine: to plan for.
-        model: its size.
-        work: the job.
-        dtype: on a GPU; "" = as the family computes, `float32` for a GPU that gives NaN in 16-bit numbers.
+        machine: The machine to plan for.
+        model: The model's size.
+        work: The job.
+        dtype: On a GPU; "" = the family's own, `float32` for a GPU that gives NaN in 16-bit numbers.
     """
     best = _best(machine, model, work, dtype)
     while not (found := forecast(best)).fits:
@@ -60,14 +61,14 @@ def plan(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Mem
 def next_fallback(now: MemoryPlan, at: Stage | None = None, ram: bool = False) -> MemoryPlan | None:
     """Return the next cheaper plan, or None if there is none.
 
-    The order on a GPU: two-pass guidance, forward chunking, smaller decode chunks, model, group and sequential
-    offload, a smaller sampling size, CPU. On a CPU: bf16, then smaller sizes.
+    The order on a GPU: two-pass guidance, forward chunking, smaller decode chunks, model, group and sequential offload,
+    a smaller sampling size, CPU. On a CPU: bf16, then smaller sizes.
 
     Args:
-        now: the plan whose memory ran out.
-        at: the stage in which it ran out. Fallbacks that do not help there are skipped: guidance has no part in
-            decoding, and finished latents are not sampled again in a smaller size.
-        ram: the machine's memory ran out, not the GPU's. Weights are moved only if less of them waits in RAM then.
+        now: The plan whose memory ran out.
+        at: Stage in which it ran out. Fallbacks that do not help there are skipped: guidance does not affect decoding,
+            and finished latents are not sampled again in a smaller size.
+        ram: RAM ran out, not the GPU's memory. Weights are then moved only if that leaves less of them in RAM.
     """
     if ram and (spared := _less_ram(now)) is not None:
         return spared
@@ -84,7 +85,7 @@ def after_oom_kill(now: MemoryPlan, at: Stage) -> MemoryPlan | None:
     """Return the next plan after the system killed the process at stage `at`, or None if there is none.
 
     A kill does not tell how much memory was missing, and costs a whole start. So plans are skipped until the stage's
-    forecast is clearly smaller, or down to the last one. The RAM ran out, even if a GPU computes.
+    forecast is clearly smaller, or down to the last one. What ran out is RAM, even if a GPU computes.
     """
     if now.device != "cpu":
         return next_fallback(now, at, ram=True)
@@ -150,7 +151,7 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Me
         model,
         work,
         device="cuda",
-        dtype=dtype or family(model.family).numbers,
+        dtype=dtype or family(model.family).half_dtype,
         offload=Offload.NONE,
         width=work.width,
         height=work.height,
@@ -172,7 +173,7 @@ def _best(machine: Machine, model: ModelSize, work: Work, dtype: str = "") -> Me
 
 
 def _on_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan:
-    """Plan for a CPU: a full-size model runs small and, where its pictures bear it, without guidance.
+    """Plan for a CPU: a full-size model is sampled small and, if its family allows that, without guidance.
 
     Sampled latents are kept.
     """
@@ -212,7 +213,7 @@ def _chunked(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _sampling(now: MemoryPlan) -> int:
-    """Estimate the sampling's bytes: two plans are compared, of which only one may have been measured."""
+    """Estimate the sampling's bytes by formula, so that a measured plan and an unmeasured one compare."""
     return family(now.model.family).cost.peak(now, Stage.SAMPLING)
 
 
@@ -226,7 +227,7 @@ def _decode_less(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _decoder(now: MemoryPlan) -> int:
-    """Estimate the decoder's bytes without an upscaler, whose tiles take what room there is."""
+    """Estimate the decoder's bytes without an upscaler, whose tiles adapt to the free memory."""
     bare = replace(now, work=replace(now.work, upscaler=None))
     return family(now.model.family).cost.peak(bare, Stage.DECODING)
 
@@ -249,13 +250,13 @@ def _ram(now: MemoryPlan) -> int:
 
 
 def _spares_no_ram(now: MemoryPlan, below: MemoryPlan) -> bool:
-    """Tell whether a plan is no help where RAM ran out: tiles, too, are put together there to a whole video."""
+    """Tell whether a plan is no help when RAM ran out: tiles are also assembled to a whole video in RAM."""
     moved, spared = below.placement != now.placement, _ram(now) - _ram(below)
     return spared < 0 or (moved and spared == 0)
 
 
 def _less_ram(now: MemoryPlan) -> MemoryPlan | None:
-    """Read two denoisers in turn, or move weights that wait in RAM to the GPU, if it has room for all of them."""
+    """Read two denoisers in turn, or keep weights on the GPU instead of in RAM if they all fit."""
     if now.device == "cpu":
         return None
     if turned := _in_turn(now):
@@ -270,7 +271,7 @@ def _less_ram(now: MemoryPlan) -> MemoryPlan | None:
 
 
 def _in_turn(now: MemoryPlan) -> MemoryPlan | None:
-    """Keep one of two denoisers in RAM, if the model has two."""
+    """Keep one of two denoisers in RAM at a time, if the model has two."""
     found = replace(now, in_turn=True)
     return found if _ram(found) < _ram(now) else None
 
@@ -292,7 +293,7 @@ def _to_cpu(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
 
 
 def _half_numbers(now: MemoryPlan, at: Stage | None) -> MemoryPlan | None:
-    """Use bf16 on a CPU without instructions for it, if that is bearable: slower, but half the memory."""
+    """Use bf16 on a CPU without native bf16 if the slowdown is bearable: half the memory."""
     able = now.machine.cpu_bf16 or now.machine.cpu_half
     return replace(now, dtype="bfloat16") if able and now.dtype == "float32" else None
 
@@ -316,7 +317,7 @@ _CPU_STEPS = (
 
 
 def _within(now: MemoryPlan, area: int) -> tuple[int, int]:
-    """Return the plan's shape in at most `area` pixels, sides in multiples that the family can sample."""
+    """Return the plan's aspect ratio in at most `area` pixels, with sides that the family can sample."""
     width, height, grid = now.width, now.height, _geometry(now.model).multiple
     if width * height <= area:
         return width, height

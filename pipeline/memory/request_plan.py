@@ -10,14 +10,14 @@ from ...settings import Settings
 from ..families import family
 from ..families.base import MemoryPlan, ModelFolder, ModelSize, Role, Work
 from ..families.modes import sampled_steps
-from ..families.words import WordCache
+from ..families.prompts import PromptCache
 from ..hardware import devices
 from ..hardware.gpus import GpuWatch
 from ..hardware.machine import Machine, with_speeds
 from ..hardware.measurements import Measurements
 from ..media.detail.size import enlarged, gives_detail
 from ..media.upscale.files import UpscalerFile
-from ..output import drawn_size, resolve_output
+from ..output import resolve_output, sampled_size
 from ..request import VideoRequest
 from .compiling import settle_compiling
 from .history import PlanHistory
@@ -39,23 +39,23 @@ def plan_request(
     loaded: Collection[str] = (),
     machine: Machine | None = None,
 ) -> MemoryPlan:
-    """Plan how the request would be computed now.
+    """Plan how a request would be computed now.
 
     Args:
-        request: the request.
-        photo_size: width and height in pixels.
-        model: the model's folder.
-        presets: all presets.
-        settings: tell the measurements' folder.
-        upscaler: the file of `request.upscaler` (`models.find`).
-        own: ids of processes whose memory counts as free (default: this one); a worker unloads its cached model.
-        held: bytes of video memory that a worker reports as its own (`Cuda.held`).
-        loaded: names of the models that workers keep loaded. One that reads prompts is loaded again for a new prompt.
-        machine: to plan for, instead of this one.
+        request: The request.
+        photo_size: Width and height of the photo, pixels.
+        model: The model's folder.
+        presets: All presets.
+        settings: The data folder, with its measurements.
+        upscaler: The file of `request.upscaler` (`models.find`).
+        own: Ids of processes whose memory counts as free (default: this one); a worker releases its cached model.
+        held: Bytes of video memory that a worker reports as its own (`Cuda.held`).
+        loaded: Names of the models that workers keep loaded. One that reads prompts is loaded again for a new prompt.
+        machine: The machine to plan for; None = this one.
 
     Raises:
-        PresetError: the request names an unknown preset.
-        BadInput: the model does not have the request's mode.
+        PresetError: The request names an unknown preset.
+        BadInput: The model does not offer the request's mode.
     """
     work = work_of(request, photo_size, model, presets, upscaler)
     size = size_of(replace(model, int8=request.int8))
@@ -65,27 +65,27 @@ def plan_request(
     if machine is not None and machine.host:  # as its worker reported it, without measurements
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
-    warm = size.name in loaded and _words_are_there(request, model, presets, settings)
+    warm = size.name in loaded and _is_prompt_cached(request, model, presets, settings)
     here = replace(here, figures=measured.figures, loaded=size.name if warm else "")
     found = PlanHistory(settings).recall(plan(here, size, work), size.name)
     return settle_compiling(found, settings.compile, measured, pids)
 
 
-def _words_are_there(request: VideoRequest, model: ModelFolder, presets: Presets, settings: Settings) -> bool:
-    """Tell whether no text encoder has to be loaded, for which a loaded model would make room."""
+def _is_prompt_cached(request: VideoRequest, model: ModelFolder, presets: Presets, settings: Settings) -> bool:
+    """Tell whether the request needs no text encoder: its prompt is cached, or the model reads none."""
     kind, preset = family(model.preset.family), model.preset
     if all(component.role is not Role.TEXT for component in kind.components):
         return True
     rate = preset.rate(presets.duration(request.seconds), presets.quality(request.quality))
     try:
-        key = kind.words_key(model, kind.options(request, preset, rate.fps))
+        key = kind.prompt_key(model, kind.options(request, preset, rate.fps))
     except ModelError:  # its files cannot be read now; the job says so
         return False
-    return key in WordCache(settings.words_dir)
+    return key in PromptCache(settings.prompts_dir)
 
 
 def size_of(model: ModelFolder) -> ModelSize:
-    """Return a model's size as plans and measurements have it."""
+    """Return a model's size under the name of its measurements."""
     found = family(model.preset.family).size(model.folder, model.preset)
     return replace(found, name=model.measured_as, int8=model.int8)
 
@@ -97,10 +97,10 @@ def work_of(
     presets: Presets,
     upscaler: UpscalerFile | None = None,
 ) -> Work:
-    """Return the work of a request: its sizes and numbers of frames and steps. Raise PresetError, BadInput."""
+    """Return the work of a request: sizes, numbers of frames and steps. Raise PresetError or BadInput."""
     preset = model.preset
     output = resolve_output(request, photo_size, preset, presets)
-    drawn = drawn_size(output, preset)
+    drawn = sampled_size(output, preset)
     sampled = sampled_steps(request, preset)
     network = upscaler.network if upscaler and enlarged(drawn, preset.trim, output.size) else None
     return Work(
@@ -111,7 +111,7 @@ def work_of(
         guided=preset.sampling.max_guidance > 1,
         shown_frames=output.shown,
         shown_pixels=output.width * output.height,
-        loop=preset.loop,
+        period=preset.loop,
         detail=request.detail and gives_detail(photo_size, drawn, preset.trim, output.size, request.fit),
         upscaler=network,
         upscaler_name=upscaler.name if upscaler and network else "",

@@ -1,7 +1,7 @@
-"""The denoising loop of one window, in the notation of Karras et al. 2022 (EDM, arXiv 2206.00364).
+"""Run the denoising loop of one window, in the notation of Karras et al. 2022 (EDM, arXiv 2206.00364).
 
-σ is the noise level, x the noisy latents, D(x; σ) the denoised estimate. The loop knows no network: a family's
-`Denoiser` gives D, and says how clean latents get noise; a `Solver` goes from one level to the next.
+σ is the noise level, x the noisy latents, D(x; σ) the denoised estimate. The loop does not depend on a network: a
+family's `Denoiser` computes D and adds noise to clean latents; a `Solver` steps from one level to the next.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,11 +18,11 @@ StepCallback = Callable[[int, torch.Tensor, torch.Tensor], None]
 
 
 class Solver(Protocol):
-    """The step from one noise level to the next."""
+    """Step from one noise level to the next."""
 
     @property
     def history(self) -> Mapping[str, torch.Tensor]:
-        """Return what is remembered of earlier steps: with it and x, a window can be gone on from."""
+        """Return the state to resume a window from, together with x: what the solver keeps of earlier steps."""
         ...
 
     def step(self, i: int, x: torch.Tensor, denoised: torch.Tensor, denoiser: Denoiser) -> torch.Tensor:
@@ -32,15 +32,15 @@ class Solver(Protocol):
             i: The step, 0-based.
             x: (1, frames, channels, h, w) at σ[i], float32.
             denoised: D(x; σ[i]), float32.
-            denoiser: That gave it.
+            denoiser: The denoiser that computed D.
         """
         ...
 
 
 class Euler(Solver):
-    """Steps along the probability-flow ODE (EDM, arXiv 2206.00364, algorithm 1 without its second-order correction).
+    """Step along the probability-flow ODE (EDM, arXiv 2206.00364, algorithm 1 without its second-order correction).
 
-    With v-prediction dx/dσ = (x - D)/σ; with flow matching v = ε - x₀ is the same figure, and so the same update.
+    With v-prediction dx/dσ = (x - D)/σ. With flow matching v = ε - x₀ is the same number, so the update is the same.
     """
 
     history: Mapping[str, torch.Tensor] = {}
@@ -72,12 +72,12 @@ def denoise(
         x: (1, frames, channels, h, w).
         sigmas: (steps + 1), falling to 0.
         first: Steps already done (a resumed window).
-        pin: Frames that stay what they are.
-        solver: Goes from level to level; `Euler` when None.
+        pin: Frames that are held to known latents; None = none.
+        solver: Steps from level to level; None = `Euler`.
         on_step: Called after each step with (steps done, x, D).
 
     Returns:
-        Latents of the shape and type of `x`.
+        Latents of the shape and dtype of `x`.
     """
     dtype, solver = x.dtype, solver or Euler(sigmas)
     for i in range(first, len(sigmas) - 1):

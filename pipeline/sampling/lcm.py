@@ -1,8 +1,8 @@
-"""Steps that denoise and add fresh noise, for models that are distilled to a few of them.
+"""Denoise and re-noise at each step, for models that are distilled to a few steps.
 
 Multistep consistency sampling (Song et al. 2023, arXiv 2303.01469, algorithm 1), called LCM (arXiv 2310.04378) by most
-programs. DMD2 (Yin et al. 2024, arXiv 2405.14867) trains its models for it. Here for flow matching, where clean latents
-and noise are mixed: x = (1 - σ)·x₀ + σ·ε.
+programs. Models distilled with DMD2 (Yin et al. 2024, arXiv 2405.14867) are trained for it. This is its form for flow
+matching, where x = (1 - σ)·x₀ + σ·ε.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ StepNoise = Callable[[int, Sequence[int]], torch.Tensor]
 
 
 class Lcm(Solver):
-    """Takes D for the clean latents, and noises them anew to the next level."""
+    """Take D as the clean latents, and add new noise up to the next level."""
 
     history: Mapping[str, torch.Tensor] = {}
 
@@ -26,7 +26,7 @@ class Lcm(Solver):
 
         Args:
             sigmas: (steps + 1), falling from at most 1 to 0.
-            noise: What each step adds.
+            noise: Returns the noise of each step.
         """
         self._sigmas = sigmas
         self._noise = noise

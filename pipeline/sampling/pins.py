@@ -9,10 +9,10 @@ from ..families.base import Denoiser
 
 @dataclass(frozen=True)
 class Pin:
-    """The window's first frames as the earlier window left them, and the noise they carry on the way there.
+    """Known latents of the window's first frames, and the noise that they carry during sampling.
 
     Attributes:
-        known: (1, overlap, channels, h, w). After the last step (σ = 0) the frames are these, exactly.
+        known: (1, overlap, channels, h, w). After the last step (σ = 0) the frames equal these exactly.
         noise: Unit noise of the same shape.
     """
 
@@ -20,6 +20,6 @@ class Pin:
     noise: torch.Tensor
 
     def hold(self, x: torch.Tensor, sigma: torch.Tensor, denoiser: Denoiser) -> torch.Tensor:
-        """Return x with its first frames as a window holds them at noise level σ."""
+        """Return x with its first frames replaced by the known latents at noise level σ."""
         shared = denoiser.noised(self.known, self.noise, sigma) if sigma > 0 else self.known
         return torch.cat([shared.to(x.dtype), x[:, self.known.shape[1] :]], dim=1)

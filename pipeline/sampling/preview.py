@@ -24,12 +24,12 @@ RIDGE = 1e-3
 
 @dataclass(frozen=True)
 class Previewer:
-    """Turns latents into previews: rgb (0..1) = latents (scaled) @ matrix + bias.
+    """Convert latents to previews: rgb (0..1) = latents (scaled) @ matrix + bias.
 
     Attributes:
         matrix: (channels, 3).
         bias: (3,).
-        fps: At which the preview plays.
+        fps: Frames per second of the preview.
     """
 
     matrix: torch.Tensor
@@ -38,18 +38,18 @@ class Previewer:
 
     @classmethod
     def from_preset(cls, stored: LatentRGB, fps: float) -> "Previewer":
-        """Make a previewer with a preset's colours. fps: of the preview."""
+        """Create a previewer from a preset's matrix. fps: frames per second of the preview."""
         return cls(torch.tensor(stored.matrix), torch.tensor(stored.bias), fps)
 
     @torch.no_grad()
     def frames(self, x0: torch.Tensor) -> np.ndarray:
-        """Turn scaled latents (frames, channels, h, w) into uint8 RGB (frames, h, w, 3)."""
+        """Convert scaled latents (frames, channels, h, w) to uint8 RGB (frames, h, w, 3)."""
         x0 = x0.detach().to("cpu", torch.float32)
         rgb = torch.einsum("fchw,cd->fhwd", x0, self.matrix) + self.bias
         return rgb.clamp(0, 1).mul(255).round().to(torch.uint8).numpy()
 
     def webp(self, x0: torch.Tensor) -> bytes:
-        """Encode all frames as an endless animated WebP."""
+        """Encode all frames as an endlessly looping animated WebP."""
         frames = self.frames(x0)
         size = preview_size(frames.shape[2], frames.shape[1])
         images = [Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR) for frame in frames]
@@ -68,7 +68,7 @@ class Previewer:
 
 
 def preview_size(width: int, height: int) -> tuple[int, int]:
-    """Return the preview's size: latent pixels times a whole number, about WIDTH, never above MAX_WIDTH."""
+    """Return the preview's size: a whole multiple of the latent size, about WIDTH, never above MAX_WIDTH."""
     side = max(width, height)
     scale = max(1, round(WIDTH / side))
     scale = min(scale, max(1, MAX_WIDTH // side)) if side <= MAX_WIDTH else MAX_WIDTH / side
@@ -76,7 +76,7 @@ def preview_size(width: int, height: int) -> tuple[int, int]:
 
 
 def fit_latent_rgb(latents: torch.Tensor, pixels: torch.Tensor) -> LatentRGB:
-    """Fit by least squares from latents (n, channels, h, w; scaled) to pictures (n, 3, H, W; 0..1), for a preset."""
+    """Fit the matrix for a preset: from latents (n, channels, h, w; scaled) to pictures (n, 3, H, W; 0..1)."""
     matrix, bias = _fit(latents, pixels)
     rows = tuple(tuple(float(value) for value in row) for row in matrix)
     return LatentRGB(matrix=rows, bias=tuple(float(value) for value in bias))  # type: ignore[arg-type]
@@ -84,9 +84,12 @@ def fit_latent_rgb(latents: torch.Tensor, pixels: torch.Tensor) -> LatentRGB:
 
 @torch.no_grad()
 def fit_previewer(latents: torch.Tensor, photo: Image.Image, fps: float) -> Previewer:
-    """Fit a map from latents to colours to this photo, for a model whose preset has none. It takes a millisecond.
+    """Fit a previewer to this photo, for a model whose preset has no matrix. Takes a millisecond.
 
-    latents: (1, channels, h, w) of the photo, scaled as those that are sampled. photo: RGB.
+    Args:
+        latents: The photo's latents, (1, channels, h, w), scaled as in sampling.
+        photo: RGB.
+        fps: Frames per second of the preview.
     """
     pixels = torch.from_numpy(np.asarray(photo).copy()).permute(2, 0, 1)[None].float() / 255
     return Previewer(*_fit(latents, pixels), fps)

@@ -11,12 +11,12 @@ from .unipc import UniPC
 
 
 def solver(schedule: NoiseSchedule, history: Mapping[str, torch.Tensor], noise: StepNoise) -> Solver:
-    """Return the schedule's solver for one window.
+    """Create the solver of a noise schedule for one window.
 
     Args:
-        schedule: Of the window.
-        history: What it remembered when the window was left; empty at its beginning.
-        noise: What each step adds, for a solver that adds noise.
+        schedule: The window's noise schedule.
+        history: The solver's state in a checkpoint; empty at the start of a window.
+        noise: Returns the noise of each step, for a solver that adds noise.
     """
     if schedule.solver == "unipc":
         return UniPC(schedule.sigmas, history)

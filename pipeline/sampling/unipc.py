@@ -1,7 +1,8 @@
 """UniPC of order 2 for flow matching, in the notation of Zhao et al. 2023 (arXiv 2302.04867).
 
-The variant B₂(h) = eʰ - 1 in data prediction, with the corrector at every step and lower orders at both ends: the
-numbers of diffusers' UniPCMultistepScheduler (tests/unit/pipeline/sampling/test_unipc.py). Flow matching has α = 1 - σ.
+This is the variant B₂(h) = eʰ - 1 in data prediction, with the corrector at every step and lower orders at both ends.
+Its results equal diffusers' UniPCMultistepScheduler (tests/unit/pipeline/sampling/test_unipc.py). In flow matching
+α = 1 - σ.
 """
 
 from collections.abc import Mapping
@@ -17,14 +18,14 @@ CORRECTED, LAST, BEFORE = "corrected", "denoised", "denoised_before"
 
 
 class UniPC(Solver):
-    """Predicts x at the next level, and corrects it with D there, which costs no further pass of the network."""
+    """Predict x at the next level, and correct it there with D, without another pass of the network."""
 
     def __init__(self, sigmas: torch.Tensor, history: Mapping[str, torch.Tensor]) -> None:
         """Prepare a window.
 
         Args:
             sigmas: (steps + 1), float32 on the CPU, falling from below 1 to 0.
-            history: What a solver of the same window remembered; empty at its beginning.
+            history: The solver's state in a checkpoint; empty at the start of a window.
         """
         self._sigmas = sigmas
         self._lambdas = torch.log(1 - sigmas) - torch.log(sigmas)  # half the logarithm of signal to noise
@@ -47,7 +48,7 @@ class UniPC(Solver):
         return min(2, len(self._sigmas) - 1 - i, i + 1)
 
     def _predict(self, i: int, x: torch.Tensor) -> torch.Tensor:
-        """Step by UniP: from σ[i] to σ[i + 1] by D at σ[i], and with order 2 at σ[i - 1]."""
+        """Step by UniP from σ[i] to σ[i + 1], with D at σ[i] and, for order 2, at σ[i - 1]."""
         at = self._between(i)
         last = self._history[LAST]
         found = at.linear(x, last)
@@ -57,7 +58,7 @@ class UniPC(Solver):
         return found
 
     def _correct(self, i: int, denoised: torch.Tensor) -> torch.Tensor:
-        """Step by UniC: from σ[i - 1] to σ[i] again, now that D at σ[i] is known."""
+        """Step by UniC from σ[i - 1] to σ[i] again, now that D at σ[i] is known."""
         at = self._between(i - 1)
         last = self._history[LAST]
         found = at.linear(self._history[CORRECTED], last)
@@ -69,7 +70,7 @@ class UniPC(Solver):
         return found - at.weight * (before * slope + now * (denoised - last))
 
     def _ratio(self, i: int) -> torch.Tensor:
-        """Return r of the step before i: where it lies, in steps like i."""
+        """Return r of the previous step, relative to step i."""
         return (self._lambdas[i - 1] - self._lambdas[i]) / (self._lambdas[i + 1] - self._lambdas[i])
 
     def _between(self, i: int) -> "_Between":
@@ -86,12 +87,12 @@ class UniPC(Solver):
 
 
 class _Between(NamedTuple):
-    """A step's coefficients, tensors on the CPU: σ' / σ, α'·B(h), and the right side of the corrector's equations."""
+    """Coefficients of a step, as CPU tensors: σ' / σ, α'·B(h), and the right side of the corrector's equations."""
 
     ratio: torch.Tensor
     weight: torch.Tensor
     moments: torch.Tensor
 
     def linear(self, x: torch.Tensor, denoised: torch.Tensor) -> torch.Tensor:
-        """Return x at the next level if D stayed what it is: the exact solution of the linear part."""
+        """Return x at the next level if D stays constant: the exact solution of the linear part."""
         return self.ratio * x - self.weight * denoised

@@ -1,4 +1,4 @@
-"""Sample a whole clip's latents, window after window. Every step's state can be stored and resumed."""
+"""Sample the latents of a whole clip, window after window. The state after each step can be stored and resumed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,19 +24,19 @@ from .solvers import solver
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """Everything that decides the latents, beside the photo and the model.
+    """Everything that decides the latents, apart from the photo and the model.
 
     Attributes:
-        width: Pixels sampled.
-        height: Pixels sampled.
-        seed: Of the noise, 0 or more.
+        width: Sampling size, pixels.
+        height: Sampling size, pixels.
+        seed: Seed of the noise, 0 or more.
         steps: Denoising steps of each window.
         schedule: Spacing of the noise levels.
-        guidance: Of the first window; later ones cap it (`WindowOptions.guidance_cap`).
-        motion: The model family's own options.
-        plan: Count, frames and overlap of the windows.
-        options: How the windows are joined.
-        effort: Which steps compute less than everything.
+        guidance: Guidance of the first window; later ones cap it (`WindowOptions.guidance_cap`).
+        family_options: The model family's own options, including the prompt.
+        plan: Number, length and overlap of the windows.
+        options: How a window continues the earlier one.
+        effort: Which steps are computed only in part.
     """
 
     width: int
@@ -45,7 +45,7 @@ class SamplingParams:
     steps: int
     schedule: ScheduleName
     guidance: Guidance
-    motion: FamilyOptions
+    family_options: FamilyOptions
     plan: WindowPlan
     options: WindowOptions
     effort: Effort = EVERYTHING
@@ -53,17 +53,17 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class SamplingState:
-    """The state of a clip between two steps: what a checkpoint holds.
+    """The state of a clip between two steps, as a checkpoint stores it.
 
     Attributes:
-        conditioning: What the model sees of the photo, by the family's own names.
-        rng: State of the window's generator before its noise is drawn.
-        noise_dtype: Type that the noise is drawn in.
-        window: 0-based, the one in work; `plan.count` when all are done.
-        step: Steps done in it.
-        x: (1, frames, channels, h, w) after `step` steps; None at step 0.
-        done: (1, n, channels, h, w), the finished windows' latents, scaled; None in the first window.
-        history: What the solver remembers of the window's earlier steps, by its own names, float32.
+        conditioning: The encoded photo and prompt, by the family's own names.
+        rng: State of the window's random generator before its noise is drawn.
+        noise_dtype: Dtype that the noise is drawn in.
+        window: Current window, 0-based; `plan.count` when all are done.
+        step: Steps done in this window.
+        x: Noisy latents after `step` steps, (1, frames, channels, h, w); None at step 0.
+        done: Scaled latents of the finished windows, (1, n, channels, h, w); None in the first window.
+        history: The solver's state, by its own names, float32.
     """
 
     conditioning: Mapping[str, torch.Tensor]
@@ -77,14 +77,14 @@ class SamplingState:
 
 
 class CheckpointSink(Protocol):
-    """Where sampling states are stored (`checkpoint.Checkpoints`)."""
+    """Store sampling states (`checkpoint.Checkpoints`)."""
 
     def step(self, state: SamplingState) -> None:
-        """Take the state after a step; it may be left out."""
+        """Receive the state after a step; storing it is optional."""
         ...
 
     def now(self, state: SamplingState) -> None:
-        """Store the state at once: at a window's end, and before an error passes through."""
+        """Store the state now: at the end of a window, and before an error propagates."""
         ...
 
 
@@ -96,23 +96,23 @@ def begin(
     model: VideoModel,
     clip: SamplingParams,
     photo: Image.Image,
-    words: Mapping[str, torch.Tensor] = MappingProxyType({}),
+    prompt: Mapping[str, torch.Tensor] = MappingProxyType({}),
     last: Image.Image | None = None,
 ) -> SamplingState:
     """Encode the pictures and return the state before the first step.
 
     Args:
         model: The loaded model.
-        clip: What decides the latents.
-        photo: RGB, of the sampling size.
-        words: The encoded prompt, for a family that reads one (`families.words.Words`).
-        last: The picture that the video ends with, as `photo`, for a family that takes it.
+        clip: The parameters.
+        photo: First picture, RGB, of the sampling size.
+        prompt: The encoded prompt (`PromptEmbeds.tensors`); empty for a family without prompts.
+        last: Last picture, likewise, for a family that supports it; None = the model decides.
 
     Raises:
-        NotFinite: The model gave NaN or infinity for a picture.
+        NotFinite: The model returned NaN or infinity.
     """
     generator = window_generator(clip.seed, 0)
-    conditioning = {**words, **model.encode(photo, clip.motion, generator, last)}
+    conditioning = {**prompt, **model.encode(photo, clip.family_options, generator, last)}
     check_conditioning(*conditioning.values())
     return SamplingState(conditioning, generator.get_state(), model.latent_dtype)
 
@@ -122,42 +122,42 @@ def sample_clip(
     clip: SamplingParams,
     state: SamplingState,
     *,
-    keeper: CheckpointSink,
+    checkpoints: CheckpointSink,
     on_step: ClipCallback = lambda window, step, denoised: None,
 ) -> torch.Tensor:
-    """Sample what is left of the clip.
+    """Run the remaining steps of the clip.
 
     Args:
         model: The loaded model.
-        clip: What decides the latents.
-        state: From `begin`, or from a checkpoint.
-        keeper: Stores the states that can be gone on from (`Effort.resumable`). Any exception but Cancelled (whose job
-            is not wanted any more) leaves the last of them with it.
+        clip: The parameters.
+        state: From `begin` or from a checkpoint.
+        checkpoints: Receives the states from which sampling can resume (`Effort.resumable`). The last one is stored
+            before any exception propagates; Cancelled stores none, because the job will not resume.
         on_step: Called after each step with (window, steps done in it, D); may raise.
 
     Returns:
-        Latents (1, plan.sampled, channels, h, w), scaled.
+        Scaled latents (1, plan.sampled, channels, h, w).
 
     Raises:
-        NotFinite: The model gave NaN or infinity.
+        NotFinite: The model returned NaN or infinity.
     """
     state = _to(state, model)
     schedule = _schedule(model, clip)
     while state.window < clip.plan.count:
-        state = _Window(model, clip, schedule, state, keeper, on_step).run()
-        keeper.now(state)
+        state = _Window(model, clip, schedule, state, checkpoints, on_step).run()
+        checkpoints.now(state)
     assert state.done is not None
     return state.done
 
 
 @torch.no_grad()
 def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> None:
-    """Compute every kind of step that the clip has once, on noise, for a compiler that does its work then.
+    """Compute each kind of step of the clip once, on noise, so that a compiler does its work now.
 
     Args:
         model: The loaded model.
-        clip: What decides the latents.
-        state: From `begin`, or from a checkpoint; it stays as it is.
+        clip: The parameters.
+        state: From `begin` or from a checkpoint; it is not changed.
     """
     state, schedule = _to(state, model), _schedule(model, clip)
     generator = torch.Generator("cpu").manual_seed(0)
@@ -168,7 +168,7 @@ def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> N
     known = model.beginning(state.conditioning)
     pinned = 0 if known is None else known.shape[1]
     window = Window(schedule, clip.guidance, None, None, draw_noise, effort=clip.effort, pinned=pinned)
-    denoiser = model.denoiser(state.conditioning, clip.motion, window)
+    denoiser = model.denoiser(state.conditioning, clip.family_options, window)
     x = model.noise(clip.plan.frames, clip.width, clip.height, draw_noise)
     for step in clip.effort.telling_steps(schedule.sigmas[:-1].tolist()):
         denoiser(x, schedule.sigmas[step])
@@ -179,7 +179,7 @@ def _schedule(model: VideoModel, clip: SamplingParams) -> NoiseSchedule:
 
 
 class _Window:
-    """One window of a clip, from the state it is in to the next window's beginning."""
+    """Sample one window, from its current state to the start of the next window."""
 
     def __init__(
         self,
@@ -187,14 +187,14 @@ class _Window:
         clip: SamplingParams,
         schedule: NoiseSchedule,
         state: SamplingState,
-        keeper: CheckpointSink,
+        checkpoints: CheckpointSink,
         on_step: ClipCallback,
     ) -> None:
         self.model = model
         self.clip = clip
         self.schedule = schedule
         self.state = state
-        self.keeper = keeper
+        self.checkpoints = checkpoints
         self.on_step = on_step
         self.solver = solver(schedule, state.history, self._step_noise)
 
@@ -227,7 +227,7 @@ class _Window:
         except Cancelled:
             raise
         except BaseException:
-            self.keeper.now(self.state)
+            self.checkpoints.now(self.state)
             raise
         return self._next(x)
 
@@ -235,18 +235,18 @@ class _Window:
         check_latents(x, step, self.schedule.steps)
         if self.clip.effort.resumable(step, self.schedule.steps):
             self.state = replace(self.state, step=step, x=x, history=self.solver.history)
-            self.keeper.step(self.state)
+            self.checkpoints.step(self.state)
         self.on_step(self.state.window, step, denoised)
 
     def _known(self) -> torch.Tensor | None:
-        """Return the latents with which the window begins: the earlier window's last ones, or what the photo gives."""
+        """Return the latents of the window's first frames if they are known: from the earlier window or the photo."""
         if not self.state.window:
             return self.model.beginning(self.state.conditioning)
         assert self.state.done is not None
         return self.state.done[:, -self.clip.plan.overlap :]
 
     def _denoiser(self, draw_noise: Callable[[Sequence[int]], torch.Tensor], pinned: int) -> Denoiser:
-        """Make the window's denoiser. The first window starts from the photo; later ones may start from latents."""
+        """Create the window's denoiser. The first window starts from the photo; later ones may start from latents."""
         clip, state, options = self.clip, self.state, self.clip.options
         start, guidance = None, clip.guidance
         if state.window:
@@ -268,7 +268,7 @@ class _Window:
             frames=clip.plan.frames,
             spare=clip.plan.spare if last else 0,
         )
-        return self.model.denoiser(state.conditioning, clip.motion, window)
+        return self.model.denoiser(state.conditioning, clip.family_options, window)
 
     def _noise(self, generator: torch.Generator, shape: Sequence[int]) -> torch.Tensor:
         return draw(shape, generator, self.state.noise_dtype, self.model.device).to(self.model.latent_dtype)
@@ -284,12 +284,12 @@ class _Window:
 
 
 def join(done: torch.Tensor | None, x: torch.Tensor, clip: SamplingParams) -> torch.Tensor:
-    """Add a finished window to the clip.
+    """Append a finished window to the clip.
 
     Args:
-        done: (1, n, channels, h, w), the windows before; None for the first.
-        x: (1, frames, channels, h, w), the window's latents.
-        clip: Says how many frames they share, and how they are joined.
+        done: Latents of the earlier windows, (1, n, channels, h, w); None for the first window.
+        x: Latents of the window, (1, frames, channels, h, w).
+        clip: The parameters: overlap, and how windows are joined.
 
     Returns:
         (1, n + frames - overlap, channels, h, w).
@@ -308,7 +308,7 @@ def join(done: torch.Tensor | None, x: torch.Tensor, clip: SamplingParams) -> to
 
 
 def _match(fresh: torch.Tensor, window: torch.Tensor, first: torch.Tensor, options: WindowOptions) -> torch.Tensor:
-    """Draw the new frames' channels to the first window's mean and deviation, fading in from the seam."""
+    """Move the new frames' channels to the first window's mean and deviation, fading in from the seam."""
     mean, std = _statistics(window)
     mean0, std0 = _statistics(first)
     moved = (fresh - mean) * (std0 / std) + mean0
@@ -323,7 +323,7 @@ def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _to(state: SamplingState, model: VideoModel) -> SamplingState:
-    """Move a state to the device that computes, its floating-point tensors in the model's types."""
+    """Move a state to the model's device, and its floating-point tensors to the model's dtypes."""
 
     def move(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         return tensor.to(model.device, dtype if tensor.is_floating_point() else tensor.dtype)

@@ -239,9 +239,9 @@ class Reporter:
 
     def _moved(self, p: Progress, now: float) -> dict[str, Any]:
         """Return how the bar goes on without another report, if that can be seen."""
-        if p.course is None:
+        if p.extrapolation is None:
             return {}
-        fraction, eta = self._share.take(p.course.share_at(now), p.stage), p.course.eta_at(now)
+        fraction, eta = self._share.take(p.extrapolation.share_at(now), p.stage), p.extrapolation.eta_at(now)
         moved = _shown(fraction, eta) != self._shown
         self._shown = _shown(fraction, eta)
         return {"fraction": fraction, "eta": eta} if moved else {}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.settings import ROOT, Settings
 from fanslymotion.tests.api.logins import ANNA, BEN
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.tests.studio import Studio
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError

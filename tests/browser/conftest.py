@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.bench.browser import find_browser
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.settings import Settings
 from fanslymotion.tests.browser.puppet import Puppet
 from fanslymotion.tests.browser.studio_page import AddModel
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.tests.studio import Studio
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 

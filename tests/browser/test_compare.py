@@ -45,7 +45,7 @@ def test_takes_stand_together_and_are_told_apart(bare: Studio, page: Page, puppe
     assert names(page) == ["cat.jpg", "cat.jpg", "other.png"]
     apart = page.locator(".tile .apart")
     expect(apart.nth(0)).to_have_text("Take 2 of 2 · Seed: 6 · Steps: 10")
-    expect(apart.nth(1)).to_have_text("Take 1 of 2 · Seed: 5 · Steps: as the model")
+    expect(apart.nth(1)).to_have_text("Take 1 of 2 · Seed: 5 · Steps: model's default")
     expect(apart.nth(2)).to_be_hidden()
     page.click("#language")
     expect(apart.nth(0)).to_have_text("Вариант 2 из 2 · Сид: 6 · Шаги: 10")
@@ -65,7 +65,7 @@ def test_both_play_pause_and_move_together(bare: Studio, moving: Page, puppet: P
     page = moving
     open_pair(page, puppet, bare.url, takes)
     wait_for(lambda: page.evaluate(PLAYING) == 2)
-    expect(page.locator(".compare-controls output")).to_contain_text("/ 2.0 s")  # the shorter one's
+    expect(page.locator(".compare-controls .time")).to_contain_text("/ 2.0 s")  # the shorter one's
     wait_for(lambda: min(page.evaluate(TIMES)) > 0.2)
     page.keyboard.press(" ")
     wait_for(lambda: page.evaluate(PLAYING) == 0)
@@ -91,10 +91,10 @@ def test_swapped_and_under_a_dividing_line(bare: Studio, page: Page, puppet: Pup
     words = page.locator(".pair figcaption")
     expect(words.nth(0)).to_have_text("Seed: 6 · Steps: 10")
     page.keyboard.press("s")
-    expect(words.nth(0)).to_have_text("Seed: 5 · Steps: as the model")
+    expect(words.nth(0)).to_have_text("Seed: 5 · Steps: model's default")
     expect(page).to_have_url(f"{bare.url}/?view=gallery&compare={takes[1]}.{takes[0]}")
     page.reload()
-    expect(words.nth(0)).to_have_text("Seed: 5 · Steps: as the model")
+    expect(words.nth(0)).to_have_text("Seed: 5 · Steps: model's default")
     boxes = [video.bounding_box() for video in page.locator(".pair video").all()]
     assert boxes[0]
     assert boxes[1]
@@ -137,6 +137,10 @@ def test_on_a_phone_one_above_the_other(bare: Studio, page: Page, puppet: Puppet
 
 @pytest.mark.soak
 def test_what_cannot_be_compared_leads_back(bare: Studio, page: Page, puppet: Puppet, takes: list[str]) -> None:
+    page.goto(bare.url)
     page.goto(f"{bare.url}/?view=gallery&compare={takes[0]}.{'f' * 12}")
     expect(page.locator("#toasts .error")).to_be_visible()
     expect(page.locator(".gallery")).to_be_visible()
+    assert page.title() == "Gallery · fanslymotion"
+    page.go_back()  # past what cannot be shown
+    assert page.url == f"{bare.url}/"

@@ -34,8 +34,8 @@ def test_the_queue_tells_the_length_of_the_whole(bare: Studio, page: Page, puppe
     old = puppet.take(seconds=6)
     puppet.finish(old)
     video(puppet.jobs.get(old).folder / "video.mp4", 72, size=(848, 480), fps=12)
-    made = puppet.jobs.go_on_from(old)
-    alone = puppet.jobs.go_on_from(old, joined=False)
+    made = puppet.jobs.continue_video(old)
+    alone = puppet.jobs.continue_video(old, joined=False)
     page.goto(f"{bare.url}/?view=queue")
     facts = {job.id: page.locator(f".job-row[data-id='{job.id}'] .facts") for job in (made, alone)}
     expect(facts[made.id]).to_contain_text("· 12 s ·")

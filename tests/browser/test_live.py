@@ -1,5 +1,6 @@
 """What a job shows while it runs and when it has ended badly: nothing jumps, every button does what it says."""
 
+import json
 import re
 
 import httpx
@@ -21,7 +22,7 @@ KILLED = Message(
     code=codes.KILLED_FOR_MEMORY,
 )
 DAMAGED = Message(
-    "the job list was damaged; it was kept as {place} and a new one was begun. Jobs in it: {jobs}; waiting: {waiting}; "
+    "the job list was damaged; it was kept as {place} and a new one was made. Jobs in it: {jobs}; waiting: {waiting}; "
     "to be retried if still wanted, because nothing tells how they stood: {unknown}. Finished videos are still in "
     "{folder}",
     {"place": "old.db", "jobs": 3, "waiting": 1, "unknown": 2, "folder": "/home/jobs"},
@@ -72,7 +73,7 @@ def test_what_is_loaded_is_named(bare: Studio, page: Page, puppet: Puppet) -> No
         "libraries": "the libraries",
         "image_encoder": "the photo encoder",
         "vae": "the VAE",
-        "unet": "the UNet, the largest",
+        "unet": "the UNet, the largest part",
         "motion_encoder": "the model: motion encoder",  # another family's, for which the page has no words
     }
     for step, (part, name) in enumerate(parts.items()):
@@ -90,6 +91,13 @@ def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator("#form .drop[for=photo-file]")).to_be_in_viewport()
 
 
+RECORD_SCROLLS = """() => {
+  window.scrolls = [];
+  const plain = Element.prototype.scrollIntoView;
+  Element.prototype.scrollIntoView = function (how) { window.scrolls.push(how.behavior); plain.call(this, how); };
+}"""
+
+
 @pytest.mark.parametrize("way", ["Change and redo", *soak("Choose another photo", "Create")])
 def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet: Puppet, way: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
@@ -99,6 +107,7 @@ def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator(".failure")).to_be_visible()
     expect(page.locator("#form .resolution")).not_to_be_in_viewport()
     entries = page.evaluate("history.length")
+    page.evaluate(RECORD_SCROLLS)
     link = page.locator("nav [data-go=create]")
     if way == "Choose another photo":
         with page.expect_file_chooser():
@@ -107,6 +116,7 @@ def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet:
         (link if way == "Create" else page.get_by_role("button", name=way)).click()
     expect(page.locator("#form .resolution")).to_be_in_viewport()
     assert page.evaluate("history.length") == entries, "the address is the same"
+    assert set(page.evaluate("window.scrolls")) == {"auto"}, "no motion is wanted"
 
 
 def test_the_start_page_does_not_jump(bare: Studio, page: Page) -> None:
@@ -143,7 +153,7 @@ def test_what_was_mended_is_not_called_broken_any_more(bare: Studio, page: Page)
     page.click("nav [data-go=system]")
     expect(page.locator(".checks")).to_contain_text("roomy")
     page.click("nav [data-go=create]")
-    expect(page.locator(".welcome-facts")).to_contain_text("The doctor has looked at everything: all is well.")
+    expect(page.locator(".welcome-facts")).to_contain_text("The doctor has found no problems.")
     page.unroute_all(behavior="wait")
 
 
@@ -215,8 +225,26 @@ def test_all_unfinished_jobs_can_be_reached(bare: Studio, page: Page, puppet: Pu
     page.locator("#view-queue .more").click()
     expect(rows).to_have_count(25)
     expect(page.locator("#view-queue .more")).to_be_hidden()
+    rows.nth(1).evaluate("row => { row.id = 'kept'; }")
     rows.first.locator("[aria-label^=Delete]").click()
     expect(rows).to_have_count(24)
+    expect(rows.first).to_have_id("kept")  # it is not written anew
+
+
+@pytest.mark.soak
+def test_what_waits_behind_the_list_is_counted(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """The server tells the first jobs of a long line."""
+    puppet.queue()
+    state = httpx.get(f"{bare.url}/studio/machine").json() | {"unlisted": 1234}
+    told = f"event: machine\ndata: {json.dumps(state)}\n\n"
+    page.route("**/studio/events*", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    page.goto(f"{bare.url}/?view=queue")
+    expect(page.locator("#queue-count")).to_have_text("1,235")
+    expect(page.locator(".queue-behind")).to_have_text("1234 more jobs wait behind these.")
+    page.unroute_all(behavior="ignoreErrors")
+    page.reload()
+    expect(page.locator("#queue-count")).to_have_text("1")
+    expect(page.locator(".queue-behind")).to_be_hidden()
 
 
 def test_moving_keeps_the_focus(bare: Studio, page: Page, puppet: Puppet) -> None:
@@ -256,7 +284,7 @@ def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> Non
         job = puppet.queue()
         page.goto(f"{bare.url}/?job={job}")
         words, pill = page.locator(".live span.now"), page.locator("#worker span")
-        expect(words).to_have_text("Paused, number 1 in the line")
+        expect(words).to_have_text("Paused, number 1 in the queue")
         assert findings(page) == []
         expect(pill).to_have_text("Paused · No worker")
         page.click("#language")
@@ -264,13 +292,13 @@ def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> Non
         page.click("#language")
         beside = page.locator(".line-now").get_by_role("button", name="Resume")
         beside.click()
-        expect(words).to_have_text("Waiting, number 1 in the line")
+        expect(words).to_have_text("Waiting, number 1 in the queue")
         expect(beside).to_be_hidden()
         puppet.jobs.pause()
-        expect(words).to_have_text("Paused, number 1 in the line")
+        expect(words).to_have_text("Paused, number 1 in the queue")
         expect(page).to_have_title(re.compile("^paused · "))
         page.locator("#resume").click()
-        expect(words).to_have_text("Waiting, number 1 in the line")
+        expect(words).to_have_text("Waiting, number 1 in the queue")
         expect(page.locator("#resume")).to_be_hidden()
         page.click("nav [data-go=queue]")
         puppet.jobs.pause()
@@ -279,7 +307,7 @@ def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> Non
         page.locator("#pause").click()
         expect(page.locator("#view-queue .jobs .quiet")).to_have_text("")
         expect(pill).to_have_text("No worker")
-        expect(page.locator(".live span.now")).to_have_text("Waiting, number 1 in the line")
+        expect(page.locator(".live span.now")).to_have_text("Waiting, number 1 in the queue")
     finally:
         puppet.jobs.resume()
 
@@ -293,7 +321,7 @@ def test_a_notice_is_shown_until_it_is_put_away(bare: Studio, page: Page, puppet
     page.click("#language")
     expect(notice).to_contain_text("список заданий был повреждён; он отложен как old.db")
     page.click("#language")
-    away = notice.get_by_label("Put away")
+    away = notice.get_by_label("Dismiss")
     focused(away)
     away.evaluate("button => (button.id = 'same')")
     page.click("nav [data-go=queue]")
@@ -330,13 +358,13 @@ def test_the_tools_of_the_log(bare: Studio, page: Page, puppet: Puppet) -> None:
     expect(trace.locator("pre")).to_contain_text("ValueError: <b>no</b>")
 
     page.get_by_label("Copy the log").click()
-    expect(page.locator("#toasts")).to_contain_text("in the clipboard")
+    expect(page.locator("#toasts")).to_contain_text("Log copied")
     assert page.evaluate("navigator.clipboard.readText()") == BROKEN
     page.evaluate(
         "navigator.clipboard.writeText('') && Object.defineProperty(navigator, 'clipboard', { value: undefined })"
     )
     page.get_by_label("Copy the log").click()  # as on http://192.168…
-    expect(page.locator("#toasts .toast", has_text="in the clipboard")).to_have_count(2)
+    expect(page.locator("#toasts .toast", has_text="Log copied")).to_have_count(2)
 
     with page.expect_download() as download:
         page.get_by_label("Download the log").click()

@@ -126,7 +126,7 @@ def test_a_continued_video_is_joined_to_what_was_deleted_meanwhile(jobs, submit,
     old = submit(shape="1:1", steps=12)  # a frame of the smallest size in the photo's own shape is too low for a photo
     first = done(jobs, old)
     seen = pictures(first.video)
-    job = jobs.go_on_from(first.id)
+    job = jobs.continue_video(first.id)
     until(lambda: jobs.get(job.id), lambda j: j.window >= 2)
     jobs.delete(first.id)
     kill_worker()
@@ -137,7 +137,7 @@ def test_a_continued_video_is_joined_to_what_was_deleted_meanwhile(jobs, submit,
     assert [picture for _, picture in found][: len(seen)] == seen
     assert len(found) == ended.frames == 2 * first.frames - 1
     assert [time for time, _ in found] == pytest.approx([n / ended.fps for n in range(ended.frames)], abs=1e-3)
-    longest = done(jobs, jobs.go_on_from(ended.id))
+    longest = done(jobs, jobs.continue_video(ended.id))
     assert longest.frames == 3 * first.frames - 2
     assert pictures(longest.video)[: len(found)] == [picture for _, picture in found], "copied, not encoded anew"
 

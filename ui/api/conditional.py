@@ -1,7 +1,7 @@
-"""Answer conditional requests: a browser may keep an answer but must ask each time; 304 while nothing has changed.
+"""Answer conditional requests: a browser may cache an answer but must revalidate it; 304 if it has not changed.
 
-A picture that is kept for a day without asking is shown to whoever logs in next in that browser. Asking costs a
-request without a body; a gallery of pictures is there as quickly.
+A picture that is cached without revalidation would be shown to whoever logs in next in that browser. Revalidation costs
+one request without a body.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from ...errors import NotFound
 
 
 def fresh(request: Request, tag: str) -> dict[str, str] | Response:
-    """Return the headers of an answer with this tag, or the whole answer (304) when the browser has that one.
+    """Return the headers of an answer with this tag, or the whole answer (304) if the browser has it already.
 
     Args:
         request: Its If-None-Match names what the browser has.
-        tag: Changes whenever the answer does; without quotes.
+        tag: Changes with the answer; without quotes.
     """
     quoted = f'"{tag}"'
     headers = {"ETag": quoted, "Cache-Control": "private, no-cache"}
@@ -31,19 +31,19 @@ def fresh(request: Request, tag: str) -> dict[str, str] | Response:
 async def own_file(
     request: Request, path: Path, otherwise: str, filename: str | None = None, media_type: str | None = None
 ) -> Response:
-    """Answer with a file of a job or an upload.
+    """Send a file of a job or an upload.
 
-    A link is never followed: a user who could put one there must not read the rest of the disk through the page.
+    Links are not followed: a user who could create one must not read the rest of the disk through the page.
 
     Args:
-        request: For the browser's copy, see `fresh`.
+        request: The request.
         path: The file.
-        otherwise: What to say when it is gone.
-        filename: Name to be saved under; None shows the file.
-        media_type: Of the file; None guesses it from its name, which not every system can for newer kinds.
+        otherwise: Error message if it is gone.
+        filename: Name for an attachment; None = inline.
+        media_type: None = guessed from the name, which not every system can for newer formats.
 
     Raises:
-        NotFound: It is gone, or no plain file.
+        NotFound: It is gone, or not a regular file.
     """
     found = await asyncio.to_thread(_plain_file, path)
     if found is None:
@@ -55,7 +55,7 @@ async def own_file(
 
 
 def _plain_file(path: Path) -> os.stat_result | None:
-    """Return what the disk tells of a file; None where there is none, or a link."""
+    """Return the status of a regular file; None if there is none, or it is a link."""
     try:
         found = os.lstat(path)
         return found if stat.S_ISREG(found.st_mode) and not path.parent.is_symlink() else None

@@ -1,4 +1,4 @@
-"""Serve estimates over HTTP: what a video takes on this machine, by size, by speed and by model."""
+"""Serve estimates over HTTP: time and memory of a video on this machine, by size, by speed and by model."""
 
 import asyncio
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/studio")
 
 
 class Planner:
-    """Plans requests for the workers of this moment; the machine is looked at once.
+    """Plan requests for the current workers. The machine is measured once.
 
     Args:
         studio: The studio.
@@ -63,9 +63,9 @@ class Planner:
 
 @router.get("/estimate")
 async def estimate(request: Request) -> dict[str, Any]:
-    """Estimate for each resolution what a video takes on this machine now; see `plan_json` and `EstimateIn`.
+    """Estimate a video for each resolution on this machine now; see `plan_json` and `EstimateIn`.
 
-    `modes` has the seconds of each mode of the model, at that resolution.
+    `modes` has the seconds of each of the model's modes at that resolution.
     """
     studio, asked = request.app.state.studio, read_query(request, EstimateIn)
     photo = asked.pop("width"), asked.pop("height")
@@ -88,12 +88,12 @@ async def estimate(request: Request) -> dict[str, Any]:
 
 @router.get("/estimate/models")
 async def estimate_models(request: Request) -> dict[str, Any]:
-    """Estimate what one video takes on this machine now with each model, also with those that are not downloaded.
+    """Estimate one video with each model on this machine now, including models that are not downloaded.
 
-    Settings that a model does not take are left out for it, as the form does when that model is chosen.
+    Settings that a model does not support are left out for it, as the form does when that model is chosen.
 
     Returns:
-        By model, `plan_json`; None where it cannot be told.
+        `plan_json` by model; None if it cannot be estimated.
     """
     studio, asked = request.app.state.studio, read_query(request, ModelsEstimateIn)
     photo = asked.pop("width"), asked.pop("height")
@@ -123,7 +123,7 @@ def _request(asked: Mapping[str, Any]) -> VideoRequest:
 
 
 def _fitted(wanted: VideoRequest, preset: ModelPreset) -> VideoRequest:
-    """Return the request for a model: without settings that it does not take, and at a speed that it has."""
+    """Return the request for a model: without unsupported settings, and at a mode that it offers."""
     taken, plain = taken_by(preset), VideoRequest()
     without = {name: getattr(plain, name) for name, option in OPTIONS.items() if option.own and name not in taken}
     mode = wanted.mode if wanted.mode in modes_of(preset) else BEST

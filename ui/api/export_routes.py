@@ -1,4 +1,4 @@
-"""Serve videos in other forms over HTTP: start one, see how far it is, fetch it, end it."""
+"""Serve exports of a video over HTTP: start, describe, send and cancel them."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,15 @@ MEDIA_TYPES = {kind.suffix: kind.media_type for kind in FORMATS.values()}
 
 
 class ExportIn(BaseModel):
-    """Body of `POST /studio/jobs/{job_id}/exports`; see `Export`. Frames are counted from 0, `end` is not shown."""
+    """Body of `POST /studio/jobs/{job_id}/exports`; see `Export`.
+
+    Attributes:
+        format: Name of a format.
+        start: First frame, from 0.
+        end: Frame after the last one; None = to the end.
+        ping_pong: Forwards, then backwards.
+        frame: Frame of a still; None = the middle one.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -32,13 +40,13 @@ class ExportIn(BaseModel):
 
 @router.get("/exports")
 async def formats(request: Request) -> dict[str, Any]:
-    """Name the formats that a video can be saved in on this machine."""
+    """Return the formats in which this machine can export videos."""
     return {"formats": await request.app.state.studio.exports.formats.get()}
 
 
 @router.post("/jobs/{job_id}/exports")
 async def start(job_id: str, request: Request) -> dict[str, Any]:
-    """Start saving a finished video in another form. Ask for the answer's `name` until it is `done`."""
+    """Start an export of a finished video. The client polls the answer's `name` until it is `done`."""
     found, wanted = await own_job(job_id, request), await read_json(request, ExportIn)
     exports = request.app.state.studio.exports
 
@@ -50,14 +58,14 @@ async def start(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.get("/jobs/{job_id}/exports/{name}")
 async def state(job_id: str, name: str, request: Request) -> dict[str, Any]:
-    """Say how far an export is; see `Exports.look`."""
+    """Return the progress of an export; see `Exports.look`."""
     found = await own_job(job_id, request)
     return _shown(await asyncio.to_thread(request.app.state.studio.exports.look, found, name), found, request)
 
 
 @router.get("/jobs/{job_id}/exports/{name}/file")
 async def file(job_id: str, name: str, request: Request, download: bool = False) -> Response:
-    """Send an export that is done, to be shown or (download) to be saved."""
+    """Send a finished export, inline or (`download`) as an attachment."""
     found = await own_job(job_id, request)
     path = request.app.state.studio.exports.file(found, name)
     own_name = f"{file_stem(found)}{name.removeprefix('video') if name.startswith('video') else f'-{name}'}"
@@ -66,12 +74,12 @@ async def file(job_id: str, name: str, request: Request, download: bool = False)
 
 @router.delete("/jobs/{job_id}/exports/{name}")
 async def cancel(job_id: str, name: str, request: Request) -> dict[str, Any]:
-    """End an export that is not done yet."""
+    """Cancel an export that is not finished."""
     found = await own_job(job_id, request)
     request.app.state.studio.exports.cancel(found, name)
     return {"cancelled": name}
 
 
 def _shown(told: dict[str, Any], job: Job, request: Request) -> dict[str, Any]:
-    """Return an export's state as the job's login may read it: without folders, unless the login owns the machine."""
+    """Return an export's state as the login may see it: without folders, unless the login owns the machine."""
     return told | {"error": request.app.state.studio.plain(job.owner, told["error"])}

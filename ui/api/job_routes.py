@@ -1,4 +1,4 @@
-"""Serve jobs over HTTP: what they take, generate, follow, cancel, and the files of a login's jobs."""
+"""Serve jobs over HTTP: submit, describe and cancel them, and send the files of a login's jobs."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ MOST_WAITING = 200
 """Jobs of one login that may wait at a time."""
 MOST_LISTED = 200
 STEM_BYTES = 160
-"""Of a photo's name in a downloaded file's. Most file systems take 255 for the whole name."""
+"""Limit of the photo's name in a downloaded file's name. Most file systems allow 255 for the whole name."""
 PHOTO_GONE = msg("the photo of this job is gone")
 NO_LAST_PHOTO = msg("this job has no last picture")
 VIDEO_GONE = msg("the video of this job is gone")
@@ -43,9 +43,13 @@ Takes = Annotated[int, Field(ge=1, le=MOST_TAKES)]
 
 
 class JobsIn(BaseModel):
-    """Body of `POST /studio/jobs`: ids of uploaded photos, the settings for all of them, and videos of each.
+    """Body of `POST /studio/jobs`.
 
-    last_photo: id of the uploaded picture that the videos end with, "" for none.
+    Attributes:
+        photos: Ids of uploaded photos; each becomes at least one job.
+        settings: Settings of all jobs, see `MotionIn`.
+        takes: Jobs for each photo, which differ in the seed.
+        last_photo: Id of the uploaded picture that the videos end with; "" = the model decides.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -62,7 +66,11 @@ class JobsIn(BaseModel):
 
 
 class RetryIn(BaseModel):
-    """Body of `POST /studio/jobs/{job_id}/retry`: another resolution, "" for the same."""
+    """Body of `POST /studio/jobs/{job_id}/retry`.
+
+    Attributes:
+        resolution: Name of another resolution; "" = the same.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +78,11 @@ class RetryIn(BaseModel):
 
 
 class AgainIn(BaseModel):
-    """Body of `POST /studio/jobs/{job_id}/again`: how many other takes."""
+    """Body of `POST /studio/jobs/{job_id}/again`.
+
+    Attributes:
+        takes: Number of new jobs.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,7 +90,11 @@ class AgainIn(BaseModel):
 
 
 class ContinueIn(BaseModel):
-    """Body of `POST /studio/jobs/{job_id}/continue`: whether the new video is to be in one file with the old one."""
+    """Body of `POST /studio/jobs/{job_id}/continue`.
+
+    Attributes:
+        joined: Write the old and the new video into one file.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -87,7 +103,7 @@ class ContinueIn(BaseModel):
 
 @router.post("/jobs")
 async def generate(request: Request) -> dict[str, Any]:
-    """Queue a job for each photo, all with the same settings; none is queued when one of them is wrong."""
+    """Submit a job for each photo, all with the same settings. If one photo is wrong, none is submitted."""
     studio, user = request.app.state.studio, user_of(request)
     wanted: JobsIn = await read_json(request, JobsIn)
 
@@ -111,7 +127,7 @@ async def job(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/cancel")
 async def cancel(job_id: str, request: Request) -> dict[str, Any]:
-    """Cancel a job; one that runs ends after its step, and is `cancelling` until then."""
+    """Cancel a job. A running one is `cancelling` until its step has ended."""
     studio = request.app.state.studio
     found = await own_job(job_id, request)
     return await shown(request, await asyncio.to_thread(studio.jobs.cancel, found.id))
@@ -119,7 +135,7 @@ async def cancel(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/retry")
 async def retry(job_id: str, request: Request) -> dict[str, Any]:
-    """Queue a failed or cancelled job again, with the same settings or at another resolution."""
+    """Submit a failed or cancelled job again, with the same settings or at another resolution."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, RetryIn)
 
@@ -132,7 +148,7 @@ async def retry(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/again")
 async def again(job_id: str, request: Request) -> dict[str, Any]:
-    """Queue other takes of a job's video: the same photo and settings, other seeds."""
+    """Submit other takes of a job's video: the same photo and settings, other seeds."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, AgainIn)
     submit = partial(studio.jobs.again, found.id, takes=wanted.takes, limit=most_waiting(request))
@@ -141,17 +157,17 @@ async def again(job_id: str, request: Request) -> dict[str, Any]:
 
 
 @router.post("/jobs/{job_id}/continue")
-async def go_on_from(job_id: str, request: Request) -> dict[str, Any]:
-    """Queue a job that continues a finished video from its last frame, with the same settings and another seed."""
+async def continue_video(job_id: str, request: Request) -> dict[str, Any]:
+    """Submit a job that continues a finished video from its last frame, with the same settings and another seed."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, ContinueIn)
-    submit = partial(studio.jobs.go_on_from, found.id, joined=wanted.joined, limit=most_waiting(request))
+    submit = partial(studio.jobs.continue_video, found.id, joined=wanted.joined, limit=most_waiting(request))
     return await shown(request, await asyncio.to_thread(submit))
 
 
 @router.get("/jobs/{job_id}/video")
 async def video(job_id: str, request: Request, download: bool = False) -> Response:
-    """Send a finished job's mp4, to be shown or (download) to be saved."""
+    """Send a finished job's mp4, inline or (`download`) as an attachment."""
     found = await own_job(job_id, request)
     if found.video is None:
         raise NotFound(msg("this job has no video"))
@@ -161,7 +177,7 @@ async def video(job_id: str, request: Request, download: bool = False) -> Respon
 
 @router.get("/jobs/{job_id}/photo")
 async def job_photo(job_id: str, request: Request) -> Response:
-    """Send a job's photo, a PNG as it was normalised."""
+    """Send a job's normalised photo as a PNG."""
     found = await own_job(job_id, request)
     return await own_file(request, photo_of(found.folder), PHOTO_GONE)
 
@@ -176,7 +192,7 @@ async def poster(job_id: str, request: Request) -> Response:
 
 @router.get("/jobs/{job_id}/last")
 async def job_last_photo(job_id: str, request: Request) -> Response:
-    """Send the picture that a job's video ends with, a PNG as it was normalised."""
+    """Send the picture that a job's video ends with as a normalised PNG."""
     found = await own_job(job_id, request)
     return await own_file(request, last_photo_of(found.folder), NO_LAST_PHOTO)
 
@@ -231,7 +247,7 @@ async def events(
     job: Annotated[str | None, Query(max_length=64)] = None,
     after: Annotated[int, Query(ge=0, lt=2**63)] = 0,
 ) -> Response:
-    """Stream what happens: the machine's state and, with `job`, that job's state and its log above `after`."""
+    """Stream the machine's state and, with `job`, that job's state and its log above `after`."""
     studio = request.app.state.studio
     if job is not None:
         await own_job(job, request)
@@ -244,15 +260,15 @@ async def events(
 
 
 async def _small_picture(request: Request, made: Path, make: Callable[[], Path | bytes], otherwise: str) -> Response:
-    """Send a small picture, which is made if it is missing, one at a time.
+    """Send a small picture, and create it if it is missing, one at a time.
 
-    A gallery asks for two dozen at once. Those that wait for their turn hold no thread: all requests share a few.
+    A gallery requests two dozen at once. Waiting requests hold no thread, because all requests share a few.
 
     Args:
         request: Its login takes turns with others.
-        made: The picture's path, or what becomes it.
-        make: Makes the picture, or finds it; returns the JPEG itself where it cannot be kept.
-        otherwise: What to say when it is gone.
+        made: Path of the picture, or of what becomes it.
+        make: Creates the picture, or finds it; returns the JPEG itself if it cannot be stored.
+        otherwise: Error message if it is gone.
     """
     if await asyncio.to_thread(os.path.isfile, made):
         path = await asyncio.to_thread(make)
@@ -270,19 +286,19 @@ def most_waiting(request: Request) -> int | None:
 
 
 def file_stem(job: Job) -> str:
-    """Return what a downloaded video is called, without its suffix: the photo's name and the job's id."""
+    """Return the name of a downloaded video without suffix: the photo's name and the job's id."""
     plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", Path(job.name).stem)
     stem = plain.encode("utf-8", "replace")[:STEM_BYTES].decode("utf-8", "ignore").strip(" .")
     return f"{stem or 'video'}-{job.id}"
 
 
 async def shown(request: Request, job: Job) -> dict[str, Any]:
-    """Make a job's JSON as its login sees it, in a thread: it opens the photo and asks the disk."""
+    """Return a job's JSON as its login sees it, from a thread: it opens the photo and reads the disk."""
     return await asyncio.to_thread(request.app.state.studio.job, job)
 
 
 async def own_job(job_id: str, request: Request) -> Job:
-    """Find a job that the request's login may see.
+    """Return a job that the request's login may see.
 
     Raises:
         NotFound: There is none, or it is another login's.

@@ -1,4 +1,4 @@
-"""Serve what is done with several jobs at once: cancel, delete, mark, and fetch their videos in one file."""
+"""Serve actions on several jobs at once: cancel, delete, mark, and send their videos in one file."""
 
 import asyncio
 import time
@@ -26,7 +26,12 @@ JobId = Annotated[str, StringConstraints(pattern=rf"^{JOB_ID.pattern}$")]
 
 
 class ManyIn(BaseModel):
-    """Body of `POST /studio/many`: what to do, and with which jobs."""
+    """Body of `POST /studio/many`.
+
+    Attributes:
+        act: The action.
+        jobs: Ids of the jobs.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,8 +43,7 @@ class ManyIn(BaseModel):
 async def many(request: Request) -> dict[str, Any]:
     """Cancel, delete or mark several jobs, one after the other.
 
-    The answer's `refused` says by id and language what could not be done; a job that is gone already is no refusal of
-    its deletion.
+    The answer's `refused` holds the reasons of failures by id and language. Deleting a job that is gone is no failure.
     """
     studio, owner, wanted = request.app.state.studio, owner_of(request), await read_json(request, ManyIn)
 
@@ -67,7 +71,7 @@ async def many(request: Request) -> dict[str, Any]:
 
 @router.get("/zip")
 async def videos(request: Request, jobs: Annotated[str, Query(max_length=13 * MOST, pattern=IDS)]) -> Response:
-    """Send the videos of several finished jobs as one zip. jobs: their ids, with commas between them."""
+    """Send the videos of several finished jobs as one ZIP. jobs: their ids, separated by commas."""
     studio, owner = request.app.state.studio, owner_of(request)
 
     def find() -> list[Member]:

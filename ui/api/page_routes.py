@@ -1,4 +1,4 @@
-"""Serve the page's files, logging in and out, and the machine's state."""
+"""Serve the page's files, login and logout, and the machine's state."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ MARK_SECONDS = 365 * 24 * 3600
 
 @router.get("/login", response_class=HTMLResponse)
 async def login_page() -> Response:
-    """Send the form that logs in."""
+    """Send the login form."""
     return _html("login.html")
 
 
@@ -57,7 +57,7 @@ async def log_in(request: Request) -> Response:
 
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
-    """Log out: the session ends here as well as in the browser, and with it what is open in other tabs."""
+    """Log out: end the session in the browser and on the server, with everything that is open in other tabs."""
     await request.app.state.studio.logins.end_session(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("login", status_code=303)
     response.set_cookie(COOKIE, max_age=0, path=None)
@@ -68,7 +68,9 @@ async def log_out(request: Request) -> Response:
 async def static(name: str, request: Request) -> Response:
     """Send a script, style or picture of the page.
 
-    name: its path in `ui/static`, perhaps below `@` and the files' edition: what is there never changes.
+    Args:
+        name: Path in `ui/static`, optionally below `@` and the files' edition; those never change.
+        request: The request.
     """
     named, _, rest = name.partition("/")
     asked, wanted = (named[1:], rest) if named.startswith("@") else ("", name)
@@ -82,7 +84,7 @@ async def static(name: str, request: Request) -> Response:
 
 @router.get("/studio/locales/{name}")
 async def locale(name: str, request: Request) -> Response:
-    """Send the page's words in one language. name: `en.json` or `ru.json`. `v`: the files' edition, may be left out."""
+    """Send the page's texts in one language. name: `en.json` or `ru.json`. `v`: the files' edition, optional."""
     path = known_files(LOCALES).get(name)
     if path is None:
         raise NotFound(msg("there is no such language"))
@@ -91,19 +93,19 @@ async def locale(name: str, request: Request) -> Response:
 
 @router.get("/favicon.ico")
 async def favicon(request: Request) -> Response:
-    """Send the page's icon to browsers that ask for it by its old name."""
+    """Send the page's icon under its traditional name."""
     return _versioned(STATIC / "icon.svg", request)
 
 
 @router.get("/robots.txt")
 async def robots() -> Response:
-    """Ask search engines to leave the page alone."""
+    """Ask search engines not to index the page."""
     return Response("User-agent: *\nDisallow: /\n", media_type="text/plain")
 
 
 @router.get("/studio/options")
 async def options(request: Request) -> dict[str, Any]:
-    """Describe what the form offers, and which login is asking; see `options_json`."""
+    """Return what the form offers, and the login; see `options_json`."""
     studio = request.app.state.studio
     user = user_of(request)
     owns = studio.logins.owns_machine(user)
@@ -121,7 +123,7 @@ async def options(request: Request) -> dict[str, Any]:
 
 @router.get("/studio/machine")
 async def machine(request: Request) -> dict[str, Any]:
-    """Describe workers and waiting line; see `machine_json`. The stream of `events` tells the same, live."""
+    """Return workers and waiting jobs; see `machine_json`. The stream `events` sends the same, live."""
     studio = request.app.state.studio
     return await asyncio.to_thread(studio.machine, login_of(request))
 
@@ -132,7 +134,7 @@ def _fingerprint(path: Path, _modified: int) -> str:
 
 
 def _versioned(path: Path, request: Request, asked: str = "") -> Response:
-    """Send a file, to be kept for good under its edition's name, else asked for each time (304 while unchanged)."""
+    """Send a file, cacheable for good under its edition's name, else with revalidation (304 if unchanged)."""
     if asked and asked == edition():
         return FileResponse(path, headers={"Cache-Control": FOR_GOOD})
     headers = fresh(request, _fingerprint(path, path.stat().st_mtime_ns))
@@ -140,7 +142,7 @@ def _versioned(path: Path, request: Request, asked: str = "") -> Response:
 
 
 def _one_script(request: Request, asked: str) -> Response:
-    """Send all modules as one script, as a file would be sent that holds them."""
+    """Send all modules as one script."""
     now = edition()
     kept = {"Cache-Control": FOR_GOOD} if asked == now else fresh(request, now)
     return kept if isinstance(kept, Response) else Response(one_script(now), headers=kept, media_type=SCRIPT)

@@ -1,4 +1,4 @@
-"""Serve photos over HTTP: upload them, take those of jobs, show them; and read the settings of a video."""
+"""Serve photos over HTTP: upload them, reuse those of jobs, send them; and read the settings of a video."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -51,7 +51,7 @@ async def add_photo(request: Request) -> dict[str, Any]:
 
 @router.post("/photos/sample")
 async def add_sample(request: Request) -> dict[str, Any]:
-    """Use the sample photo of the checkout as if it had been uploaded."""
+    """Register the sample photo as an upload."""
     studio = request.app.state.studio
     photo = await studio.photos.add(SAMPLE, SAMPLE.name, user_of(request))
     return await asyncio.to_thread(_photo_json, photo, studio)
@@ -59,7 +59,7 @@ async def add_sample(request: Request) -> dict[str, Any]:
 
 @router.post("/photos/of/{job_id}")
 async def add_photo_of_job(job_id: str, request: Request) -> dict[str, Any]:
-    """Take a job's photo as if it had been uploaded, to make another video of it."""
+    """Register a job's photo as an upload, to make another video of it."""
     studio, found = request.app.state.studio, await own_job(job_id, request)
     if not await asyncio.to_thread(found.photo.path.is_file):
         raise NotFound(PHOTO_GONE)
@@ -69,7 +69,7 @@ async def add_photo_of_job(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/photos/of/{job_id}/last")
 async def add_last_photo_of_job(job_id: str, request: Request) -> dict[str, Any]:
-    """Take the picture that a job's video ends with as if it had been uploaded."""
+    """Register the picture that a job's video ends with as an upload."""
     studio, found = request.app.state.studio, await own_job(job_id, request)
     last = found.last_photo
     if last is None or not await asyncio.to_thread(last.path.is_file):
@@ -95,9 +95,9 @@ async def photo_view(photo_id: str, request: Request) -> Response:
 
 @router.post("/settings")
 async def settings_of_a_video(request: Request) -> dict[str, Any]:
-    """Read the settings that an mp4 file of ours was made with. The body is the file.
+    """Return the settings stored in an mp4 of this program, which is the body.
 
-    The presets that they name may not exist here.
+    They may name presets that do not exist here.
     """
     name = clean_name(unquote(request.headers.get("x-photo-name", "")))
     async with request.app.state.studio.photos.arrival("video.mp4") as path:

@@ -1,6 +1,7 @@
 """Serve the queue over HTTP: lists, order, pause, delete, and the worker's restart."""
 
 import asyncio
+import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -16,12 +17,18 @@ from .requests import read_json
 router = APIRouter(prefix="/studio")
 
 MOST_A_PAGE = 60
+DAY_SECONDS = 86400
+MOST_DAYS = 36500
 PLACE = r"^([0-9]{1,12}(\.[0-9]{1,20})?-[0-9a-f]{12})?$"
 LISTS = {"done": (Status.DONE,), "unfinished": (Status.FAILED, Status.CANCELLED)}
 
 
 class PlaceIn(BaseModel):
-    """Body of `POST /studio/jobs/{job_id}/move`: the place in the waiting line, 1 is next."""
+    """Body of `POST /studio/jobs/{job_id}/move`.
+
+    Attributes:
+        place: New place among the waiting jobs, from 1.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -29,7 +36,11 @@ class PlaceIn(BaseModel):
 
 
 class FavouriteIn(BaseModel):
-    """Body of `POST /studio/jobs/{job_id}/favourite`."""
+    """Body of `POST /studio/jobs/{job_id}/favourite`.
+
+    Attributes:
+        favourite: Mark or unmark the job.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -44,17 +55,18 @@ async def listed(
     model: Annotated[str, Query(max_length=64)] = "",
     resolution: Annotated[str, Query(max_length=64)] = "",
     favourite: bool = False,
-    since: Annotated[float, Query(ge=0, lt=1e12)] = 0.0,
+    days: Annotated[float, Query(ge=0, le=MOST_DAYS)] = 0.0,
     offset: Annotated[int, Query(ge=0, lt=10**6)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 24,
     after: Annotated[str, Query(max_length=64, pattern=PLACE)] = "",
 ) -> dict[str, Any]:
-    """List a login's ended jobs, the newest first.
+    """List a login's ended jobs, the newest first. days: only those of so many days until now; 0: all of them.
 
-    The answer's `total` counts those that fit; its `next` is the `after` of the next page, "" at the end. Pages by
-    `after` neither repeat nor miss a video when others end meanwhile; pages by `offset` may.
+    The answer's `total` counts all matches; its `next` is the `after` of the next page, "" at the end. Pages by `after`
+    neither repeat nor miss a video if others end meanwhile; pages by `offset` may.
     """
     studio, owner = request.app.state.studio, owner_of(request)
+    since = time.time() - days * DAY_SECONDS if days else 0.0
     sought = JobFilter(text.strip(), model, resolution, favourite, since)
     finished, _, job_id = after.partition("-")
     place = (float(finished), job_id) if after else None
@@ -70,7 +82,7 @@ async def listed(
 
 @router.post("/jobs/{job_id}/move")
 async def move(job_id: str, request: Request) -> dict[str, Any]:
-    """Move a waiting job: the machine's owner through the whole line, others among their own jobs' places."""
+    """Move a waiting job: the machine's owner among all waiting jobs, others among their own jobs' places."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, PlaceIn)
     user = user_of(request)
@@ -80,7 +92,7 @@ async def move(job_id: str, request: Request) -> dict[str, Any]:
 
 @router.post("/jobs/{job_id}/favourite")
 async def favourite(job_id: str, request: Request) -> dict[str, Any]:
-    """Mark a job as a favourite, or no longer."""
+    """Mark or unmark a job as favourite."""
     studio = request.app.state.studio
     found, wanted = await own_job(job_id, request), await read_json(request, FavouriteIn)
     return await shown(request, await asyncio.to_thread(studio.jobs.set_favourite, found.id, wanted.favourite))
@@ -103,7 +115,7 @@ async def clean(request: Request) -> dict[str, Any]:
 
 @router.post("/queue/{act}")
 async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, Any]:
-    """Let no further job begin, or let jobs begin again; for the machine's owner."""
+    """Pause or resume the queue. For the machine's owner."""
     jobs = owned(request).jobs
     await asyncio.to_thread(jobs.pause if act == "pause" else jobs.resume)
     return {"paused": act == "pause"}
@@ -111,22 +123,22 @@ async def pause(act: Literal["pause", "resume"], request: Request) -> dict[str, 
 
 @router.post("/workers/restart")
 async def restart(request: Request) -> dict[str, Any]:
-    """Ask the worker to restart after its step; for the machine's owner. `asked` is false when none runs."""
+    """Ask the workers to restart after their step. For the machine's owner. `asked` is false if none runs."""
     return {"asked": await asyncio.to_thread(owned(request).jobs.restart_worker)}
 
 
 @router.delete("/notice")
 async def put_notice_away(request: Request) -> dict[str, Any]:
-    """Put the note about a damaged job list away, for everybody; for the machine's owner.
+    """Remove the notice about a damaged job list for everybody. For the machine's owner.
 
-    The doctor calls the store well again from then on.
+    From then on the doctor reports the store as healthy.
     """
     await asyncio.to_thread(owned(request).jobs.store.put_notice_away)
     return {}
 
 
 def owned(request: Request) -> Any:
-    """Return the studio, for what concerns the whole machine.
+    """Return the studio for a request that concerns the whole machine.
 
     Raises:
         BadInput: The login is not the machine's owner.

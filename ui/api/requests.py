@@ -1,4 +1,4 @@
-"""Read what browsers and scripts send: who they are, bodies of a bounded size, settings of the right types."""
+"""Read requests of browsers and scripts: bodies of a bounded size, settings of the right types."""
 
 import asyncio
 import secrets
@@ -30,7 +30,12 @@ OWN_DEFAULTS = {"model": "", "seed": None}
 
 
 class LoraIn(BaseModel):
-    """One LoRA of a form's settings. Its range is said in VideoRequest's own words."""
+    """One LoRA of a form's settings. `VideoRequest` checks the range of its strength.
+
+    Attributes:
+        name: Of the LoRA.
+        strength: 1 = as trained.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -39,7 +44,7 @@ class LoraIn(BaseModel):
 
 
 def _field(field: DataclassField) -> tuple[Any, Any]:
-    """Declare a field of `VideoRequest` without its range: `VideoRequest` itself says what is out of range."""
+    """Declare a field of `VideoRequest` without its range, which `VideoRequest` itself checks."""
     if field.name == "loras":
         return list[LoraIn], Field(default_factory=list, description=OPTIONS[field.name].help)
     about = Field(OWN_DEFAULTS.get(field.name, field.default), description=OPTIONS[field.name].help)
@@ -61,7 +66,7 @@ class _Asked(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _as_now(cls, data: Any) -> Any:
-        """Read settings as earlier versions had them."""
+        """Read settings of earlier versions."""
         return with_list_of_loras(data) if isinstance(data, dict) else data
 
 
@@ -146,7 +151,16 @@ def read_query(request: Request, kind: type[BaseModel]) -> dict[str, Any]:
 
 
 def to_request(settings: BaseModel | dict[str, Any], presets: Presets, default: str) -> VideoRequest:
-    """Make a request of settings. default: the model when none is named. Raise BadInput naming what is wrong."""
+    """Create a request from settings.
+
+    Args:
+        settings: The settings.
+        presets: All presets.
+        default: Model to use if none is named.
+
+    Raises:
+        BadInput: A setting is wrong; names it.
+    """
     if isinstance(settings, dict):
         try:
             settings = MotionIn.model_validate(settings)

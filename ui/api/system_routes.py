@@ -76,9 +76,11 @@ async def doctor(request: Request, language: Literal["en", "ru"] = "en", fresh: 
 
 
 class FolderIn(BaseModel):
-    """Body of `POST /studio/models`: a model on this machine, and its name ("" = the folder's).
+    """Body of `POST /studio/models`.
 
-    folder: the model's, or the path of a file of weights or of a folder with two.
+    Attributes:
+        folder: Path of a model's folder, of a file of weights, or of a folder with two such files.
+        name: Name of the new model; "" = the folder's or file's.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -89,7 +91,7 @@ class FolderIn(BaseModel):
 
 @router.post("/models")
 async def use_model(request: Request) -> dict[str, Any]:
-    """Add a model that is on this machine: for its owner, since it names a path. Nothing is copied."""
+    """Add a model that is on this machine. For the machine's owner, since it names a path. Nothing is copied."""
     studio: Studio = owned(request)
     wanted: FolderIn = await read_json(request, FolderIn)
 
@@ -102,7 +104,7 @@ async def use_model(request: Request) -> dict[str, Any]:
 async def change_model(
     name: str, act: Literal["download", "stop", "remove", "check"], request: Request
 ) -> dict[str, Any]:
-    """Download, remove or check a model or upscaler, or stop its download or check; for the machine's owner."""
+    """Download, remove or check a model or upscaler, or stop its download or check. For the machine's owner."""
     studio: Studio = owned(request)
     studio.presets.downloadable(name)
 

@@ -1,6 +1,6 @@
-"""Refuse sessions that were logged out, also after a restart and by another page on the same folder.
+"""Refuse sessions that were logged out, also after a restart and by another page on the same data folder.
 
-A session is a signed token in the browser, so the server has to remember the ended ones.
+A session is a signed token in the browser, so the server must remember the ended ones.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ LOOK_SECONDS = 2.0
 
 
 class EndedSessions:
-    """Remember ended sessions, in empty files of `folder` named by the token's hash. None: in this process only.
+    """Remember ended sessions in empty files, named by the token's hash.
 
-    A question reads no disk: it may be a network share that is slow, or away.
+    Lookups read no disk, because it may be a network share that is slow or away.
 
     Args:
-        folder: Of the marks.
+        folder: The files' folder; None = in this process only.
         now: Monotonic seconds.
     """
 
@@ -52,7 +52,7 @@ class EndedSessions:
             event.set()
 
     def keep(self, token: str) -> None:
-        """Write to the disk that a session has ended."""
+        """Write the mark of an ended session to the disk."""
         if self._folder is None:
             return
         try:
@@ -81,7 +81,7 @@ class EndedSessions:
 
     @contextmanager
     def watched(self, token: str) -> Iterator[asyncio.Event]:
-        """Return an event that is set when the session ends meanwhile."""
+        """Return an event that is set when the session ends."""
         name, event = _name(token), asyncio.Event()
         self._open.setdefault(name, set()).add(event)
         try:
@@ -93,7 +93,7 @@ class EndedSessions:
 
 
 async def run_until(ended: asyncio.Event, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run the app until `ended` is set: then it is told that its client has disconnected, and a stream ends."""
+    """Run the app until `ended` is set. It is then told that its client has disconnected, so that streams end."""
     begun = complete = False
 
     async def receiving() -> Message:

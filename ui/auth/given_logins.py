@@ -1,6 +1,6 @@
-"""Read the logins that the page is started with: command line, file, environment, or a question.
+"""Collect the page's logins from the command line, a file, the environment, or a prompt.
 
-Every account of the machine sees the words of a command line in the list of processes.
+Every account of the machine can read command lines in the list of processes.
 """
 
 import getpass
@@ -24,21 +24,21 @@ def given_logins(
     environ: MutableMapping[str, str] = os.environ,
     ask: Callable[[str], str] | None = None,
 ) -> dict[str, str]:
-    """Collect logins of `--auth`, then `--auth-file`, then FANSLYMOTION_AUTH (with lines as in the file).
+    """Collect the logins of `--auth`, then `--auth-file`, then FANSLYMOTION_AUTH (lines as in the file).
 
-    The variable is removed from `environ`, so that no worker inherits it.
+    The variable is removed from `environ`, so that workers do not inherit it.
 
     Args:
-        words: of `--auth`.
-        file: of `--auth-file`.
-        environ: the environment.
-        ask: shows a question and returns the password.
+        words: Values of `--auth`.
+        file: Value of `--auth-file`.
+        environ: The environment.
+        ask: Prompts for a password and returns it.
 
     Returns:
         Passwords by user.
 
     Raises:
-        BadInput: a login is invalid, given twice, cannot be read, or cannot be asked for.
+        BadInput: A login is invalid, given twice, cannot be read, or cannot be prompted for.
     """
     asked = [word if ":" in word else f"{word}:{(ask or _ask)(word)}" for word in words]
     given = [*asked, *_lines_of_file(file), *_lines(environ.pop(VARIABLE, ""))]
@@ -51,7 +51,7 @@ def given_logins(
 
 
 def _is_terminal() -> bool:
-    """Return whether a person can answer. On Windows `isatty` is true of the null device, too."""
+    """Tell whether a person can answer a prompt. On Windows `isatty` is also true of the null device."""
     if not sys.stdin.isatty():
         return False
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""Tell which login a request has, and which jobs belong to it."""
+"""Return the login of a request, and which jobs it may see."""
 
 from fastapi import Request
 

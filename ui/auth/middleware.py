@@ -1,4 +1,4 @@
-"""Guard every route, ours and Gradio's: check logins, refuse requests of other web pages, set security headers.
+"""Guard every route, ours and Gradio's: check logins, refuse cross-site requests, set security headers.
 
 Gradio's own `auth` covers only its own routes, so one middleware in front of all routes decides.
 """
@@ -77,12 +77,18 @@ POLICY = (
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 
-NO_PAGE = msg("There is no such page here.")
+NO_PAGE = msg("This page does not exist.")
 MALFORMED = msg("This request is malformed.")
 
 
 class Guard:
-    """ASGI middleware that guards every route. host: the address that the server is bound to."""
+    """ASGI middleware that guards every route.
+
+    Args:
+        app: The routes.
+        logins: The page's logins.
+        host: Address that the server is bound to.
+    """
 
     def __init__(self, app: ASGIApp, logins: Logins, host: str) -> None:
         self._app = app
@@ -108,7 +114,7 @@ class Guard:
                 await run_until(ended, app, scope, receive, answer)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Return the answer to a refused request, or None after noting the login in the scope."""
+        """Return the answer to a refused request; None if it may pass, after storing its login in the scope."""
         headers, path = Headers(scope=scope), scope["path"]
         if not self._logins.required and _hostname(headers.get("host", "")) not in self._hosts:
             # A web page elsewhere can point its own name at 127.0.0.1 (DNS rebinding); its name gives it away.
@@ -137,7 +143,7 @@ class Guard:
         return None
 
     def try_password(self, scope: Scope, user: str, password: str, cookies: Mapping[str, str]) -> Response | None:
-        """Check a password. Return None if it is right, else the answer, with the pause after too many wrong ones."""
+        """Check a password. Return None if it is right, else the answer, with a delay after too many wrong ones."""
         logins = self._logins
         mark = logins.known_mark(user, cookies.get(MARK, ""))
         if wait := math.ceil(logins.brake.wait(user, mark)):
@@ -195,7 +201,7 @@ class _Measured:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         most = round(self._limit / 2**20)
-        sentence = msg("This request is too large; at most {mb} MB are taken here.", mb=most)
+        sentence = msg("This request is too large; the limit is {mb} MB.", mb=most)
         await error_response(scope, 413, sentence, {"Connection": "close"})(scope, receive, send)
 
 
@@ -205,7 +211,7 @@ def is_https(headers: Mapping[str, str], scheme: str) -> bool:
 
 
 def _basic(header: str) -> tuple[str, str] | None:
-    """Return login and password of HTTP Basic, for scripts: `curl -u user:password …`."""
+    """Return the login and password of HTTP Basic, for scripts: `curl -u user:password …`."""
     kind, _, value = header.partition(" ")
     if kind.lower() != "basic":
         return None
@@ -221,7 +227,7 @@ def _among(path: str, routes: Collection[str]) -> bool:
 
 
 def _is_well_formed(headers: Headers, path: str) -> bool:
-    """Check headers from which Gradio builds addresses, and names that no file system accepts."""
+    """Check headers that Gradio builds addresses from, and paths that no file system accepts."""
     hosts = (headers.get("host", ""), *headers.get("x-forwarded-host", "").split(","))
     names = path.encode("utf-8", "surrogateescape").split(b"/")
     return all(HOST.fullmatch(host.strip()) for host in hosts) and all(len(name) <= LONGEST_NAME for name in names)

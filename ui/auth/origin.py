@@ -1,4 +1,4 @@
-"""Refuse changing requests of other web pages, and say what a reverse proxy in front of the page has to send."""
+"""Refuse cross-site requests that change something, and explain what a reverse proxy must send."""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ LONGEST_SHOWN = 100
 
 
 def refuse_host(host: str) -> Message:
-    """Return why a page without logins does not answer to this Host header."""
+    """Return why a page without logins refuses this Host header; None if it accepts it."""
     if not host:
         return msg("This page answers only to its local address; open it as http://127.0.0.1.")
     return msg(
@@ -22,11 +22,11 @@ def refuse_host(host: str) -> Message:
 
 
 def refuse_origin(headers: Headers) -> Message | None:
-    """Return why a changing request counts as another web page's, or None when it is this page's or a script's.
+    """Return why a request that changes something counts as cross-site; None for this page's and scripts' requests.
 
-    A reverse proxy that puts its own Host in place of the browser's makes this page's requests look foreign. Browsers
-    that came by HTTPS say themselves that they are not (Sec-Fetch-Site, which no page can set); of others only the two
-    names tell them from an attack, so both are in the sentence.
+    A reverse proxy that replaces the browser's Host makes this page's requests look cross-site. Over HTTPS browsers
+    themselves state the site (Sec-Fetch-Site, which no page can set). Otherwise only the two host names distinguish
+    them from an attack, so the sentence contains both.
     """
     if headers.get("sec-fetch-site") == "same-origin":
         return None
@@ -60,4 +60,4 @@ def refuse_origin(headers: Headers) -> Message | None:
     )
 
 
-ANOTHER_PAGE = msg("Another web page tried to act in your name; that was refused.")
+ANOTHER_PAGE = msg("A request from another web page was refused.")

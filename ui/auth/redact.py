@@ -1,4 +1,4 @@
-"""Take out of texts what other people may not read: folders, and of crashes also names, photos and jobs."""
+"""Remove private parts from texts: paths, and from crash reports also names, photos and jobs."""
 
 import json
 import re
@@ -18,9 +18,9 @@ PLAIN_PATH = re.compile(
 
 
 def without_paths(text: str, settings: Settings) -> str:
-    """Shorten every path to its last name: `/home/anna/data/jobs.db` becomes `jobs.db`.
+    """Shorten every path to its last part: `/home/anna/data/jobs.db` becomes `jobs.db`.
 
-    The folders that are known are shortened first, since their names may hold spaces.
+    Known folders are shortened first, because their names may contain spaces.
     """
     for folder in sorted(map(str, (settings.home, settings.models, ROOT, Path.home(), sys.prefix)), key=len)[::-1]:
         # As it is, with the other slash, and as Python's repr and ascii and JSON write it.
@@ -33,22 +33,22 @@ def without_paths(text: str, settings: Settings) -> str:
 
 
 def report(system: dict[str, Any], crashes: Iterable[str], names: Iterable[str], settings: Settings) -> str:
-    """Make the text of a bug report.
+    """Return the text of a bug report.
 
     Args:
         system: Versions, workers, models and checks, for JSON.
-        crashes: The last output of crashed workers.
-        names: Of logins and photos; none of them is told.
-        settings: Where the data is, which is not told either.
+        crashes: Last output of crashed workers.
+        names: Names of logins and photos, which are removed.
+        settings: The data folder, which is removed, too.
     """
     told = [crash_only(crash, names, settings) for crash in crashes]
     return json.dumps({**system, "crashes": [lines for lines in told if lines]}, indent=1, ensure_ascii=False)
 
 
 def crash_only(last_output: str, names: Iterable[str], settings: Settings) -> list[str]:
-    """Keep tracebacks and what libraries wrote of a worker's last output.
+    """Keep tracebacks and output of libraries from a worker's last output.
 
-    The log's own lines are dropped whole: any of them may say what a photo is called.
+    The program's own log lines are dropped, because any of them may contain a photo's name.
     """
     lines = [line for line in last_output.splitlines() if line.strip() and not TAGGED.match(line)]
     text = JOB_ID.sub("(job)", without_paths("\n".join(lines), settings))

@@ -1,4 +1,4 @@
-"""Save videos in other forms while the page is used: one after the other, in an order that is fair to logins."""
+"""Export videos in the background, one after the other, in an order that is fair to logins."""
 
 import logging
 import threading
@@ -30,7 +30,7 @@ FORMATS_SECONDS = 600.0
 
 @dataclass
 class Making:
-    """One file on its way.
+    """An export in progress.
 
     Attributes:
         job: The job's id.
@@ -38,8 +38,8 @@ class Making:
         state: `waiting`, `running`, `done`, `failed` or `cancelled`.
         fraction: Share that is done, 0..1.
         error: Why it failed.
-        stop: Set to end it.
-        ended: Set when nothing more happens to it.
+        stop: Set to cancel it.
+        ended: Set when it has ended.
     """
 
     job: str
@@ -52,10 +52,10 @@ class Making:
 
 
 class Exports:
-    """The exports since the page was started. What was made before is found by its file.
+    """The exports since the page was started. Older ones are found by their files.
 
     Args:
-        root_path: The path under which a reverse proxy shows the page.
+        root_path: Path under which a reverse proxy serves the page.
     """
 
     def __init__(self, root_path: str = "") -> None:
@@ -71,13 +71,13 @@ class Exports:
         self.formats = CachedResult(usable_formats, FORMATS_SECONDS)
 
     def start(self, job: Job, wanted: Export) -> str:
-        """Start an export, unless its file is there or on its way.
+        """Start an export, unless its file exists or is in progress.
 
         Returns:
             The name of its file, for `look`, `file` and `cancel`.
 
         Raises:
-            BadInput: The video has not what is wanted, or too many of the login's exports wait.
+            BadInput: The export does not fit the video, or too many of the login's exports wait.
             NotFound: The job has no video.
         """
         clip = clip_of(job)
@@ -103,11 +103,11 @@ class Exports:
         """Return the JSON of an export.
 
         Returns:
-            `state` as in `Making`; `fraction` 0..1; `error` by language, None where there is none; `bytes` and the
-            addresses once it is done.
+            `state` as in `Making`; `fraction` 0..1; `error` by language, or None; once it is done, `bytes` and the
+            addresses.
 
         Raises:
-            NotFound: It was never started, or its file has been removed since.
+            NotFound: It was never started, or its file was removed since.
         """
         path, making = self.file(job, name), self._known.get((job.id, name))
         state = making.state if making else "done"  # before the file is looked for: it may be finished meanwhile
@@ -132,7 +132,7 @@ class Exports:
 
     @staticmethod
     def file(job: Job, name: str) -> Path:
-        """Return where an export's file is, or would be.
+        """Return the path of an export's file, whether or not it exists.
 
         Raises:
             NotFound: No export has such a name.
@@ -142,16 +142,16 @@ class Exports:
         return clip_of(job).path.with_name(name)
 
     def cancel(self, job: Job, name: str) -> None:
-        """End an export that waits or runs; nothing happens to one that is made."""
+        """Cancel an export that waits or runs; no effect on a finished one."""
         with self._lock:
             if making := self._known.get((job.id, name)):
                 self._end(making)
 
     @contextmanager
     def none_of(self, job_id: str) -> Iterator[None]:
-        """End a job's exports, and let none begin in the block, in which its folder is removed.
+        """Cancel a job's exports, and start none during the block, in which its folder is removed.
 
-        Waits for the one that runs: some hundredths of a second.
+        Waits some hundredths of a second for a running one.
         """
         with self._lock:
             self._none_of.add(job_id)
@@ -167,20 +167,20 @@ class Exports:
                 self._none_of.discard(job_id)
 
     def close(self) -> None:
-        """End all of them, so that the program can end."""
+        """Cancel all exports, so that the program can end."""
         for making in list(self._known.values()):
             making.stop.set()
         self._order.close()
 
     def _forget_oldest(self) -> None:
-        """Forget those that ended first, under the lock; never one that waits or runs."""
+        """Drop the exports that ended first; never one that waits or runs. Call it with the lock held."""
         ended = [key for key, making in self._known.items() if making.ended.is_set()]
         for key in ended[: max(0, len(ended) + 1 - MOST_REMEMBERED)]:
             del self._known[key]
 
     @staticmethod
     def _end(making: Making) -> None:
-        """End one, under the lock. One that waits has ended with that, however long the one before it takes."""
+        """Cancel one export. A waiting one ends at once. Call it with the lock held."""
         making.stop.set()
         if making.state == "waiting":
             making.state = "cancelled"

@@ -1,4 +1,4 @@
-"""Do work on one thread, in an order that is fair to logins."""
+"""Run tasks in one thread, in an order that is fair to logins."""
 
 import threading
 from collections import OrderedDict, deque
@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 class FairOrder:
-    """One piece of work at a time. Owners alternate, so that one piece does not wait for another owner's twenty.
+    """Run one task at a time. Owners alternate, so that one task does not wait for another owner's twenty.
 
     Args:
-        name: The thread's.
+        name: Name of the thread.
     """
 
     def __init__(self, name: str) -> None:
@@ -20,13 +20,13 @@ class FairOrder:
         """By owner; the owner at the front is the next."""
 
     def add(self, owner: str, work: Callable[[], object]) -> None:
-        """Put work behind the owner's other work. It must not raise."""
+        """Queue a task behind the owner's other tasks. It must not raise."""
         with self._lock:
             self._waiting.setdefault(owner, deque()).append(work)
         self._pool.submit(self._do_next)  # as often as there is work
 
     def close(self) -> None:
-        """Forget what waits, so that the program can end. What runs goes on."""
+        """Drop the waiting tasks, so that the program can end. A running one continues."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _do_next(self) -> None:

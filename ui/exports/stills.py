@@ -1,4 +1,4 @@
-"""Read a finished video's middle frame, for lists: the photo it began with does not show what became of it."""
+"""Extract a finished video's middle frame for lists: the photo does not show what became of it."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ STILL = "still.jpg"
 
 
 def make_still(job: Job) -> Path | bytes:
-    """Return a JPEG of the video's middle frame, beside it; it is made once, and deleted with the job's folder.
+    """Return a JPEG of the video's middle frame, stored beside it; it is deleted with the job's folder.
 
-    Without a video that ffmpeg can read it is the photo's. Where it cannot be kept, it is the JPEG itself.
+    If ffmpeg cannot read a video, the JPEG shows the photo. If it cannot be stored, the JPEG itself is returned.
 
     Raises:
         NotFound: The photo is gone, too.

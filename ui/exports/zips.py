@@ -1,4 +1,4 @@
-"""Put several videos into one zip while it is sent: nothing of it is held in memory or written to the disk."""
+"""Stream several videos as one ZIP: nothing of it is held in memory or written to the disk."""
 
 import os
 import stat
@@ -14,7 +14,13 @@ FIRST_TIME, LAST_TIME = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
 
 
 class Member(NamedTuple):
-    """A file of the zip: its name there, where it is, and its time in Unix seconds."""
+    """A file of the ZIP.
+
+    Attributes:
+        name: Its name in the ZIP.
+        path: The file.
+        time: Unix seconds.
+    """
 
     name: str
     path: Path
@@ -22,7 +28,7 @@ class Member(NamedTuple):
 
 
 class _Pending:
-    """What the zip has written and the browser has not been sent yet."""
+    """Buffer what the ZIP has written and the browser has not been sent yet."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -40,7 +46,7 @@ class _Pending:
 
 
 def is_plain_file(path: Path) -> bool:
-    """Tell whether a file is there and no link: a link could lead to the rest of the disk."""
+    """Tell whether a regular file exists: a link could lead to the rest of the disk."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode) and not path.parent.is_symlink()
     except (OSError, ValueError):
@@ -48,10 +54,10 @@ def is_plain_file(path: Path) -> bool:
 
 
 def stream_zip(members: list[Member]) -> Iterator[bytes]:
-    """Yield a zip in pieces. Videos are stored as they are: they do not get smaller.
+    """Yield a ZIP in pieces. Videos are stored uncompressed, as they do not get smaller.
 
     Raises:
-        OSError: a file has gone meanwhile; what was sent is no whole zip then, and browsers say so.
+        OSError: A file has gone meanwhile; the ZIP is then incomplete, which browsers report.
     """
     pending = _Pending()
     with ZipFile(pending, "w", ZIP_STORED) as archive:  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Name files' media types by their endings, whatever the machine says.
+"""Define media types of files by their suffixes, independent of the machine.
 
-Python asks the machine: on Windows its registry, where programs and fresh installations call scripts plain text. A
-browser runs no script of that type.
+Python asks the system: on Windows the registry, in which programs and fresh installations call scripts plain text.
+Browsers run no script of that type.
 """
 
 import mimetypes
@@ -30,6 +30,6 @@ MEDIA_TYPES = {
 
 
 def register_media_types() -> None:
-    """Let `mimetypes` know them. Gradio's import asks the machine anew: call this after it."""
+    """Register the types with `mimetypes`. Gradio's import resets them, so call this after it."""
     for suffix, media_type in MEDIA_TYPES.items():
         mimetypes.add_type(media_type, suffix)

@@ -1,12 +1,12 @@
-"""Join the page's modules into one script: a browser asks for one file, not for 70, and keeps it compiled.
+"""Join the page's modules into one script: a browser requests one file instead of 70, and caches its compiled code.
 
-Each module becomes a function that returns what it exports, in the order in which a browser would run them:
+Each module becomes a function that returns its exports, in the order in which a browser would run them:
 
     const $lib_dom = (() => { …; return { byId, show }; })();
 
-What a module changes after it has exported it (`export let`) is declared outside of the functions: the others see the
-change. The modules are written for that, with imports of one line, exports where something is declared, and no circles.
-Anything else is refused.
+A variable that a module changes after exporting it (`export let`) is declared outside the functions, so that the others
+see the change. The modules are written for this: imports on one line, exports at the declaration, no cycles. Anything
+else is refused.
 """
 
 import posixpath
@@ -28,19 +28,19 @@ OTHER = re.compile(r"^(?:import|export)\b")
 
 @cache
 def one_script(_edition: str) -> str:
-    """Return the page's script. _edition: see `edition`; the files are read once for each."""
+    """Return the page's script. _edition: see `edition`; cached for each."""
     return join(MAIN, read_static)
 
 
 def join(main: str, read: Callable[[str], str]) -> str:
-    """Return one script that does what a module does with all that it imports.
+    """Return one script equivalent to a module and everything that it imports.
 
     Args:
-        main: The module's path.
-        read: Gives a module's text.
+        main: Path of the module.
+        read: Returns a module's text.
 
     Raises:
-        ValueError: A module has another form of import or export, or one imports itself through others.
+        ValueError: A module uses another form of import or export, or there is a cycle of imports.
     """
     found = _Joined(read)
     found.add(main, ())
@@ -52,7 +52,7 @@ class _Joined:
 
     Attributes:
         parts: The modules, by path.
-        live: Names whose values change, with the modules that export them.
+        live: Exported variables that change, with the modules that export them.
     """
 
     def __init__(self, read: Callable[[str], str]) -> None:
@@ -61,7 +61,7 @@ class _Joined:
         self.live: dict[str, str] = {}
 
     def add(self, path: str, above: tuple[str, ...]) -> None:
-        """Add a module after those that it imports. above: the modules that import it, from the first to the last."""
+        """Add a module after those that it imports. above: the chain of modules that import it."""
         if path in above:
             raise ValueError(f"{path} imports itself: {' > '.join(above[above.index(path) :])}")
         if path in self.parts:

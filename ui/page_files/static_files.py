@@ -1,4 +1,4 @@
-"""Find the page's scripts, styles and words, and name them by what they hold, so that a browser may keep them."""
+"""Find the page's scripts, styles and texts, and name them by their content, so that browsers may cache them."""
 
 import hashlib
 from functools import cache
@@ -12,12 +12,12 @@ FOR_GOOD = "private, max-age=31536000, immutable"
 
 @cache
 def known_files(folder: Path) -> dict[str, Path]:
-    """List the files that may be served, once: a path from a browser is looked up, never joined to a folder."""
+    """List the files that may be served, once: a path of a request is looked up, never joined to a folder."""
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
 
 def edition() -> str:
-    """Return a name for all files as they are now: another one as soon as any of them is written anew."""
+    """Return a name for the current state of all files; it changes when any of them is written."""
     facts = hashlib.sha256()
     for folder in (STATIC, LOCALES):
         for name, path in sorted(known_files(folder).items()):

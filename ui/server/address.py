@@ -23,10 +23,10 @@ ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 def parse_root_path(word: str) -> str:
-    """Return the path under which a reverse proxy shows the page, as "/motion"; "" for none.
+    """Return the path under which a reverse proxy serves the page, as "/motion"; "" for none.
 
     Raises:
-        BadInput: It does not begin with a slash, or has characters that need quoting.
+        BadInput: It does not begin with a slash, or contains characters that need quoting.
     """
     path = word.strip().rstrip("/")
     if not ROOT_PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
@@ -41,12 +41,12 @@ def parse_root_path(word: str) -> str:
 
 
 def listen(host: str, port: int | None, say: Callable[[str], None]) -> socket.socket:
-    """Bind the page's socket, so that no other program can take the port between the look and the start.
+    """Bind the page's socket now, so that no other program can take the port before the server starts.
 
     Args:
         host: Name or address of this machine.
-        port: None takes the first free one from `FIRST_PORT`.
-        say: Told when that is not `FIRST_PORT` itself.
+        port: None = the first free one from `FIRST_PORT`.
+        say: Told if that is not `FIRST_PORT` itself.
 
     Returns:
         A listening, non-blocking socket.
@@ -108,12 +108,12 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _windows_says_taken(error: OSError) -> bool:
-    """Return whether the error means a taken port: with SO_EXCLUSIVEADDRUSE Windows may say "access denied"."""
+    """Tell whether the error means a taken port: with SO_EXCLUSIVEADDRUSE Windows may say "access denied"."""
     return sys.platform == "win32" and error.errno == errno.EACCES
 
 
 def is_local(host: str) -> bool:
-    """Return whether only programs on this machine can reach the address."""
+    """Tell whether only programs on this machine can reach the address."""
     name = host.strip("[]")
     if name == "localhost":
         return True

@@ -1,4 +1,4 @@
-"""Send text compressed: the page, its scripts, styles and words, and the JSON that it asks for."""
+"""Compress text: the page, its scripts, styles and texts, and JSON."""
 
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,13 +17,13 @@ PAGES = ("/", "/login")
 
 
 class CompressedText:
-    """ASGI middleware: compress what is text, where the browser can read that. Gradio compresses its own files."""
+    """ASGI middleware that compresses text if the browser accepts it. Gradio compresses its own files."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._plain, self._compressed = app, GZipMiddleware(app, minimum_size=500, compresslevel=7)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
+        """Handle a request."""
         if scope["type"] != "http" or scope["method"] != "GET" or "range" in Headers(scope=scope):
             await self._plain(scope, receive, send)
             return

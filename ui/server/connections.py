@@ -1,6 +1,7 @@
-"""Limit connections that send requests slowly, in part or not at all, in time and number. uvicorn has no such limits.
+"""Limit the duration and number of connections that send requests slowly, partly or not at all.
 
-Without them one client can hold all of the process's file handles with connections that never finish a request.
+uvicorn has no such limits. Without them one client can use up all of the process's file handles with connections that
+never finish a request.
 """
 
 import sys
@@ -23,13 +24,13 @@ SELECTABLE = 512
 class Limits:
     """How slowly a connection may send.
 
-    A body may take `silence` seconds, and a second more for each `slowest` bytes of it: the page's largest (300 MB) may
-    take a day, a login's form 34 s.
+    A body may take `silence` seconds, plus one for each `slowest` bytes of it: the page's largest (300 MB) a day, a
+    login form 34 s.
 
     Attributes:
         head: Seconds for a request's first line and headers, from the connection's or their own first byte.
-        silence: Seconds without a byte in the middle of a body.
-        slowest: Bytes a second of a body.
+        silence: Seconds without a byte within a body.
+        slowest: Bytes per second of a body.
     """
 
     head: float = 20.0
@@ -42,9 +43,9 @@ class Progress:
     """Progress of a request's head or body.
 
     Attributes:
-        heard: when its last byte came, in the event loop's seconds.
-        begun: when its first byte came.
-        received: bytes so far.
+        heard: Time of its last byte, in the event loop's seconds.
+        begun: Time of its first byte.
+        received: Bytes so far.
     """
 
     heard: float
@@ -61,7 +62,7 @@ class Progress:
         self.received += size
 
     def stand_still(self, now: float, limits: Limits) -> None:
-        """Note that the server reads nothing now. A body keeps only the time that it has earned so far."""
+        """Record that the server reads nothing now. A body keeps only the time that it has earned so far."""
         self.heard, self.begun = now, now - self.received / limits.slowest
 
     def head_late(self, now: float, limits: Limits) -> bool:
@@ -87,7 +88,7 @@ class LimitedProtocol(H11Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Tell whether the server waits for a request or the rest of one. False while it reads nothing."""
+        """Whether the server waits for a request or the rest of one. False while it reads nothing."""
         return self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.flow.read_paused
 
     def connection_made(self, transport: Any) -> None:
@@ -135,10 +136,10 @@ def sweep(connections: Iterable[Any], now: float) -> None:
 
 
 def make_room(new: LimitedProtocol, connections: Collection[Any]) -> None:
-    """Close the connection that was silent for longest, if too many wait for a request or are open.
+    """Close the connection that was silent longest if too many wait for a request or are open.
 
-    Browsers and scripts send a request within a moment, so theirs is rarely the longest silent one. Waiting connections
-    get half of all places, those of one address a quarter. Behind a share link's tunnel all have the same address.
+    Browsers and scripts send a request at once, so theirs is rarely the one. Waiting connections get half of all
+    places, those of one address a quarter. Behind a share link's tunnel all have the same address.
     """
     places = most_open()
     there = [one for one in connections if not one.transport.is_closing()]
@@ -169,7 +170,7 @@ def _handles(system: str) -> int:
 
 
 def raise_handle_limit() -> None:
-    """Raise the limit of file handles as far as the system allows. Often 1024 are given by default."""
+    """Raise the limit of file handles as far as the system allows; the default is often 1024."""
     if sys.platform == "win32":
         return
     import resource

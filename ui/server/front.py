@@ -1,4 +1,4 @@
-"""Take requests as a reverse proxy or a monitor sends them: under a path of its own, or HEAD."""
+"""Adapt requests of reverse proxies and monitors: a path prefix, and HEAD."""
 
 import asyncio
 
@@ -11,12 +11,12 @@ from ..auth.ended_sessions import run_until
 class Front:
     """ASGI middleware in front of all others.
 
-    A path under `root_path` is served as the path below it; other paths as they are, for many proxies take theirs off.
-    HEAD is answered as GET without the body (RFC 9110, 9.3.2): FastAPI's routes know only GET.
+    A path under `root_path` is served without that prefix; other paths unchanged, because many proxies strip the
+    prefix. HEAD is answered as GET without the body (RFC 9110, 9.3.2), because FastAPI's routes accept only GET.
 
     Args:
-        app: What is served.
-        root_path: As `parse_root_path` returns it; "" = none.
+        app: The other middlewares and the routes.
+        root_path: As returned by `parse_root_path`; "" = none.
     """
 
     def __init__(self, app: ASGIApp, root_path: str = "") -> None:
@@ -44,7 +44,7 @@ class Front:
 
 
 async def _headers_only(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with a GET's headers, and end the answer at its first byte: a stream has no end of its own."""
+    """Answer with a GET's headers, and end at its first byte: a stream has no end of its own."""
     headers_sent = asyncio.Event()
 
     async def sending(message: Message) -> None:

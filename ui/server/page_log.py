@@ -1,4 +1,4 @@
-"""Bound the length and number of the page's log lines, whatever a request contains."""
+"""Limit the length and number of the page's log lines, whatever a request contains."""
 
 import logging
 import time
@@ -38,9 +38,9 @@ class BoundedFormatter(logging.Formatter):
 
 
 class UnblockedHandler(logging.StreamHandler[TextIO]):
-    """Write lines from a thread of its own.
+    """Write log lines from a thread of its own.
 
-    A click into a Windows console, or Ctrl+S elsewhere, blocks every print to it: the page must answer meanwhile.
+    A click into a Windows console, or Ctrl+S elsewhere, blocks every print to it; the page must still answer.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -55,7 +55,7 @@ class UnblockedHandler(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
     def flush(self) -> None:
-        """Wait for what is queued, a moment."""
+        """Wait briefly for queued lines."""
         self._echo.flush()
 
     def _write(self, line: str) -> None:
@@ -64,10 +64,10 @@ class UnblockedHandler(logging.StreamHandler[TextIO]):
 
 
 class LostClients(logging.Filter):
-    """Keeps asyncio's tracebacks about clients that have hung up out of the log.
+    """Drop asyncio's tracebacks about clients that have disconnected.
 
     Windows reports a connection that was reset before it was accepted as an error of accept(); asyncio then logs an
-    exception of its own callback, though nothing is wrong with the page.
+    exception of its own callback, although the page works.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -78,8 +78,8 @@ class LostClients(logging.Filter):
         return not (isinstance(error, ConnectionError) or getattr(error, "winerror", None) in HUNG_UP)
 
 
-class Seldom(logging.Filter):
-    """Pass a message `MOST_REPEATS` times in `REPEAT_SECONDS`: requests must not fill a disk with log lines."""
+class RepeatLimit(logging.Filter):
+    """Pass a message at most `MOST_REPEATS` times in `REPEAT_SECONDS`: requests must not fill a disk with log lines."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ LOG_CONFIG: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"bounded": {"()": BoundedFormatter}},
-    "filters": {"lost clients": {"()": LostClients}, "seldom": {"()": Seldom}},
+    "filters": {"lost clients": {"()": LostClients}, "seldom": {"()": RepeatLimit}},
     "handlers": {
         "stderr": {
             "()": UnblockedHandler,

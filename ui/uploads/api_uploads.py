@@ -1,8 +1,8 @@
-"""Keep files that scripts upload for the endpoint `generate`. Only the login that uploaded a file can use it.
+"""Store files that scripts upload for the endpoint `generate`. Only the login that uploaded a file can use it.
 
-Gradio's own upload cache belongs to no login: its paths come back in a request, and any path named there is read
-(`processing_utils._check_allowed` does nothing until `blocks.launch()` is called, which a mounted app never does).
-Here a script gets an identifier instead of a path, which is looked up in the folder of its own login.
+Gradio's own upload cache has no owners: its paths come back in a request, and any path named there is read
+(`processing_utils._check_allowed` does nothing until `blocks.launch()` is called, which a mounted app never does). Here
+a script gets an identifier instead of a path, which is looked up in the folder of its own login.
 """
 
 import asyncio

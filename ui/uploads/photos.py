@@ -1,7 +1,7 @@
-"""Keep uploaded photos before they become jobs: normalise and show them, for a day of the page's running time.
+"""Store uploaded photos until they become jobs, normalised, for a day of the page's running time.
 
-The wall clock is not used: it may be changed meanwhile. Numbers tell which photo is older. Where the page never runs
-for a day, its starts are counted.
+The wall clock is not used, because it may be changed. Numbers tell which photo is older. If the page never runs for a
+day, its starts are counted.
 
 The browser gets an id, never a path. Only the login that uploaded a photo can use its id.
 """
@@ -45,7 +45,7 @@ VIEW_SIDE = 1280
 POSTER_SIDE = 480
 POSTER, LAST_POSTER = "poster.jpg", "last-poster.jpg"
 """Names of the small JPEGs of a job's photo, and of the picture that its video ends with."""
-PHOTO_AWAY = msg("this photo is not here any more; choose it again")
+PHOTO_AWAY = msg("this photo is no longer available; choose it again")
 DECODING_BYTES = (200_000_000, 740_000_000)
 """Memory limits of the processes that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
 stay below a gigabyte. An ordinary photo never waits for another login's large ones."""

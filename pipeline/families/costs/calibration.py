@@ -1,9 +1,9 @@
-"""Turn what a formula says into what a machine takes, by what was measured there. Without torch.
+"""Convert a formula's seconds to a machine's, by measurements. Without torch.
 
-Formulas know how the work grows from one size, length or quality to another; only measurements know the machine. Each
-measured kind of job is a point: seconds by the formula, seconds taken. Between the points, and beyond them, the
-correction is interpolated. It never falls as the formula's seconds grow: a dearer kind is not shown as the cheaper one
-because one of the two was measured on a busy day.
+Formulas know how the work grows with size, length and quality; only measurements know the machine. Each measured kind
+of job is a point (seconds by formula, seconds measured). Between and beyond the points the correction is interpolated.
+It never falls as the formula's seconds grow, so that a more expensive kind is not shown as cheaper because one of the
+two was measured on a busy day.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ LEAST = 1e-3
 
 @dataclass(frozen=True)
 class Point:
-    """One measured kind.
+    """One measured kind of job.
 
     Attributes:
-        expected: seconds by the formula, above 0.
-        taken: seconds measured, above 0.
-        weight: above 0; how far it counts where others contradict it.
+        expected: Seconds by the formula, above 0.
+        taken: Seconds measured, above 0.
+        weight: Above 0; how much it counts if others contradict it.
     """
 
     expected: float
@@ -32,17 +32,17 @@ class Point:
 
 
 def weighted(found: Sequence[tuple[float, float]]) -> list[Point]:
-    """Return the points of (expected, taken), given from the oldest to the newest."""
+    """Return the points of (expected, taken), given from oldest to newest."""
     newest = len(found) - 1
     return [Point(expected, taken, max(LEAST, OLDER ** (newest - i))) for i, (expected, taken) in enumerate(found)]
 
 
 def corrected(expected: float, points: Sequence[Point]) -> float:
-    """Return the seconds to expect.
+    """Return the expected seconds.
 
     Args:
-        expected: seconds by the formula.
-        points: what was measured, at least one. A point that contradicts no other is returned exactly.
+        expected: Seconds by the formula.
+        points: Measurements, at least one. A point that contradicts no other is reproduced exactly.
     """
     curve = rising(points)
     first, last = curve[0], curve[-1]
@@ -56,9 +56,9 @@ def corrected(expected: float, points: Sequence[Point]) -> float:
 
 
 def rising(points: Sequence[Point]) -> list[Point]:
-    """Return the points by what the formula says, with times that never fall.
+    """Return the points sorted by the formula's seconds, with measured seconds that never fall.
 
-    Neighbours that contradict each other take the mean of both (isotonic regression, pool adjacent violators).
+    Neighbours that contradict each other get their mean (isotonic regression, pool adjacent violators).
     """
     pools: list[list[Point]] = []
     for point in sorted(points, key=lambda one: one.expected):

@@ -1,6 +1,6 @@
-"""Estimate what finished frames take after the decoder: the photo's detail, an upscaler, encoding. Without torch.
+"""Estimate the cost of finishing decoded frames: the photo's detail, an upscaler, encoding. Without torch.
 
-The same for all families; their cost models add it to their own stages.
+It is the same for all families; their cost models add it to their own stages.
 """
 
 from ...hardware.units import CONTEXT, PROCESS
@@ -36,24 +36,24 @@ SLACK = 1.1
 
 
 def limit(now: MemoryPlan) -> int:
-    """Return the bytes that may be taken on the computing device."""
+    """Return the bytes that may be used on the computing device."""
     machine = now.machine
     return machine.ram_free if now.device == "cpu" else max(0, machine.vram_free - machine.reserve)
 
 
 def largest_tile(now: MemoryPlan, taken: int) -> int:
-    """Return the side in pixels of the upscaler's largest tile that has room; the smallest one where none has.
+    """Return the side in pixels of the upscaler's largest tile that fits; the smallest one if none does.
 
     Args:
         now: The plan.
-        taken: Bytes of the decoder on the computing device, at its highest.
+        taken: Peak bytes of the decoder on the computing device.
     """
     room = limit(now) - taken - beside_decoder(now)
     return next((side for side in SIDES if tile_bytes(now, side) <= room), SIDES[-1])
 
 
 def beside_decoder(now: MemoryPlan) -> int:
-    """Return the bytes on the computing device that are neither the decoder's nor the upscaler's."""
+    """Return the bytes on the computing device besides the decoder's and the upscaler's."""
     return CONTEXT + detail_vram(now) if now.device != "cpu" else PROCESS + detail_bytes(now)
 
 
@@ -62,7 +62,7 @@ def tile_bytes(now: MemoryPlan, side: int) -> int:
 
     Args:
         now: The plan.
-        side: Of a tile without its halo, pixels.
+        side: Side of a tile without its halo, pixels.
     """
     network = now.work.upscaler
     if network is None:
@@ -72,7 +72,7 @@ def tile_bytes(now: MemoryPlan, side: int) -> int:
 
 
 def detail_bytes(now: MemoryPlan) -> int:
-    """Estimate the bytes of RAM for the photo's detail and for what an upscaler adds, whatever the device."""
+    """Estimate the bytes of RAM for the photo's detail and the upscaler's, whatever the device."""
     work, found = now.work, 0
     if work.detail or work.upscaler:
         found += DETAIL_BYTES * work.shown_pixels
@@ -82,7 +82,7 @@ def detail_bytes(now: MemoryPlan) -> int:
 
 
 def upscale_seconds(now: MemoryPlan, side: int) -> float:
-    """Estimate the seconds of an upscaler in tiles of that side, at most: what the photo gives is not computed."""
+    """Estimate the most seconds of an upscaler in tiles of that side: where the photo gives detail it does not run."""
     work, machine = now.work, now.machine
     if work.upscaler is None:
         return 0.0
@@ -97,18 +97,18 @@ def _upscale_number(now: MemoryPlan) -> int:
 
 
 def _computed(now: MemoryPlan, side: int) -> int:
-    """Count a frame's pixels with the tiles' halos."""
+    """Count the pixels of a frame including the tiles' halos."""
     across, down = (length + 2 * HALO * (-(-length // side) - 1) for length in (now.width, now.height))
     return across * down
 
 
 def detail_vram(now: MemoryPlan) -> int:
-    """Return the bytes on the GPU for the photo, which is moved there while the decoder works."""
+    """Return the bytes on the GPU for the photo, which is warped there while the decoder works."""
     return DETAIL_VRAM_BYTES * now.work.shown_pixels if now.work.detail else 0
 
 
 def finish_seconds(now: MemoryPlan) -> tuple[float, float]:
-    """Estimate the seconds of detail, interpolation and encoding: of all cores, and alone. x264 has one core."""
+    """Estimate the seconds of detail, interpolation and encoding: on all cores, and alone. x264 uses one core."""
     work, cores = now.work, min(now.machine.cores, 8)
     detail = work.frames * work.shown_pixels / DETAIL_SPEED if work.detail else 0.0
     pixels = work.shown_pixels if work.detail or work.upscaler else now.width * now.height
@@ -123,16 +123,15 @@ def decoding_and_saving(
 ) -> dict[Stage, float]:
     """Return the seconds of both stages.
 
-    The frames of the last chunk are finished when nothing is left to decode: that is saving. Before, a GPU decodes
-    while the processor finishes frames, and the slower of the two is waited for; a processor shares its cores between
-    both.
+    The last chunk's frames are finished after decoding has ended: that is saving. Before, a GPU decodes while the CPU
+    finishes frames, and the slower one determines the time; a CPU shares its cores between both.
 
     Args:
         plan: The plan.
         decode: Seconds of the decoder alone.
-        beside: Seconds of all cores for what happens to the decoded frames.
-        alone: Seconds for the same while nothing is decoded: some of it has only one core.
-        enlarge: Seconds of an upscaler, on the device that decodes.
+        beside: Seconds of finishing on all cores.
+        alone: Seconds of finishing while nothing is decoded: a part of it uses only one core.
+        enlarge: Seconds of an upscaler, on the decoding device.
     """
     tail = min(1.0, plan.decode_chunk / max(1, plan.work.frames))
     computed = decode + enlarge * (1 - tail)

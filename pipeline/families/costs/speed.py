@@ -1,4 +1,4 @@
-"""Say how quick a device is with a model, and what placement costs: the same for all families. Without torch."""
+"""Return the speed of a device with a model: the same for all families. Without torch."""
 
 from ...hardware.units import GIB
 from ..plan import MemoryPlan, Offload
@@ -25,12 +25,12 @@ PINNED = 1.3
 
 
 def number_bytes(dtype: str) -> int:
-    """Return the bytes of a number."""
+    """Return the bytes per number of a dtype."""
     return 4 if dtype == "float32" else 2
 
 
 def operations_a_second(now: MemoryPlan) -> float:
-    """Return how many operations a second the plan's model reaches on its device."""
+    """Return the operations per second that the plan's model reaches on its device."""
     machine = now.machine
     speed = machine.gpu_speed if now.device != "cpu" else machine.cpu_speed
     if now.device == "cpu" and now.dtype == "float32" and machine.cpu_bf16:

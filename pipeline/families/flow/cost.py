@@ -1,4 +1,4 @@
-"""Estimate bytes and seconds of a transformer over tokens, with a text encoder before it. Without torch."""
+"""Estimate bytes and seconds of a video transformer with a text encoder. Without torch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from ..costs.speed import (
     number_bytes,
     operations_a_second,
 )
-from ..forecast import put_together, windows
+from ..forecast import build_forecast, windows
 from ..plan import LARGE, PIECE
 
 INT8 = 1.03
@@ -42,7 +42,7 @@ to 20 bytes each on the way."""
 
 
 def in_pieces(now: MemoryPlan) -> bool:
-    """Tell whether blocks are computed in pieces. Layer by layer each piece would bring every layer again."""
+    """Tell whether blocks are computed in chunks. Not with layer offload: each chunk would move every layer again."""
     return now.chunked and now.offload is not Offload.SEQUENTIAL
 
 
@@ -52,7 +52,7 @@ embedding, which each token has, 7 · 3072² of 5 billion parameters."""
 
 
 def guided_passes(now: MemoryPlan, levels: Sequence[float]) -> Sequence[float]:
-    """Return what each step takes of a guided one in full: a step without guidance takes one pass of two.
+    """Return the cost of each step as a share of a guided one: a step without guidance takes one pass of two.
 
     Args:
         now: The plan.
@@ -66,27 +66,26 @@ def guided_passes(now: MemoryPlan, levels: Sequence[float]) -> Sequence[float]:
 
 @dataclass(frozen=True)
 class TokenCost:
-    """The `CostModel` of a family.
+    """The `CostModel` of a family of video transformers.
 
     Attributes:
-        patch: Latent pixels to a token, along each side.
-        widths: Activations of a transformer's block in 2-byte numbers, per token, in multiples of its width.
-        whole_widths: Those of them that are held for all tokens while blocks are computed in pieces.
-        decoder: Activations of the VAE's decoder in 2-byte numbers, bytes per pixel and frame decoded together, with
+        patch: Latent pixels per token, along each side.
+        widths: Activations of a block, 2-byte numbers per token, in multiples of the transformer's width.
+        whole_widths: Those of them that are held for all tokens while blocks are computed in chunks.
+        decoder: Activations of the VAE's decoder in bytes per pixel and frame decoded together, in 2-byte numbers, with
             `decoder_channels` at its last level; a narrower one takes its share, a fifth at least.
         encoder: The same for encoding the photo, one frame.
         decoder_channels: See `decoder`.
         decoder_operations: Of the decoder per pixel and frame, with these channels.
-        together: Frames that the decoder holds at once.
-        computed: Frames that it computes in all, those that are thrown away included.
+        together: Returns the number of frames that the decoder holds at once.
+        computed: Returns the number of frames that it computes in all, including discarded ones.
         texts: Tokens that the text encoder reads, of all prompts together.
-        texts_away: Tokens of the negative prompt, where it is read with guidance only.
-        text_share: Of the text encoder on the device while it comes block by block: two of its blocks, and the table
-            of words.
-        resident: Share of the transformer's weights on the device, by offload: two blocks and what is no block; two
+        texts_away: Tokens of the negative prompt, which is read only with guidance.
+        text_share: Share of the text encoder on the device with block offload: two blocks and the embedding table.
+        resident: Share of the transformer's weights on the device, by offload: two blocks and the other layers; two
             layers.
-        kept: Bytes of RAM for decoded frames that must wait for others.
-        passes: Of the transformer in each step of a window, as shares of one that is guided; see `step_weights`.
+        kept: Returns the bytes of RAM for decoded frames that wait for others.
+        passes: Returns the cost of each step of a window, as a share of a guided one; see `step_weights`.
     """
 
     patch: int
@@ -107,10 +106,10 @@ class TokenCost:
 
     def forecast(self, now: MemoryPlan) -> Forecast:
         """Estimate the memory and time of a plan; see `Forecast`."""
-        return put_together(now, self.peak, self.ram, self.seconds)
+        return build_forecast(now, self.peak, self.ram, self.seconds)
 
     def weights(self, now: MemoryPlan) -> dict[str, int]:
-        """Return the bytes of each component's weights, by its name. A large text encoder stays in 16-bit numbers."""
+        """Return the bytes of each component's weights, by name. A large text encoder stays in 16-bit numbers."""
         size, model = number_bytes(now.dtype), now.model
         plain = (model.unet - model.packed_numbers) * size
         return {
@@ -120,12 +119,12 @@ class TokenCost:
         }
 
     def tokens(self, now: MemoryPlan) -> int:
-        """Return the tokens of a window."""
+        """Return the number of tokens of a window."""
         side = now.model.factor * self.patch
         return windows(now).frames * (now.width // side) * (now.height // side)
 
     def peak(self, now: MemoryPlan, stage: Stage) -> int:
-        """Estimate the bytes on the computing device at the stage's highest point."""
+        """Estimate the peak bytes of a stage on the computing device."""
         highest = self._highest(now, stage)
         if stage is Stage.DECODING:
             kept = self.kept(now) if now.device == "cpu" else 0
@@ -133,11 +132,11 @@ class TokenCost:
         return highest + (PROCESS if now.device == "cpu" else CONTEXT)
 
     def tile_side(self, now: MemoryPlan) -> int:
-        """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room."""
+        """Return the side in pixels of the upscaler's largest tile that fits beside the decoder."""
         return largest_tile(now, self._highest(now, Stage.DECODING))
 
     def ram(self, now: MemoryPlan) -> int:
-        """Estimate the bytes of RAM that the job takes while a GPU computes: the text encoder and the rest in turn."""
+        """Estimate the bytes of RAM while a GPU computes: first the text encoder, then the rest."""
         parts, detail = self.weights(now), detail_bytes(now) + self.kept(now)
         text = parts.pop("text_encoder")
         if now.offload is Offload.NONE:
@@ -146,7 +145,7 @@ class TokenCost:
         return PROCESS + max(text, sum(parts.values()) + locked + detail)
 
     def seconds(self, now: MemoryPlan) -> dict[Stage, float]:
-        """Estimate the seconds of each stage, with the model not loaded yet and the prompt not encoded."""
+        """Estimate the seconds of each stage, with the model not loaded and the prompt not encoded."""
         kind, speed = "cpu" if now.device == "cpu" else "cuda", operations_a_second(now)
         one = self.operations(now) / speed * SLOWER[now.offload]
         if kind == "cuda":
@@ -163,13 +162,13 @@ class TokenCost:
         }
 
     def step_weights(self, now: MemoryPlan) -> Sequence[float]:
-        """Return what each step takes, as a share of one in full."""
+        """Return the cost of each step, as a share of a full one."""
         return self.passes(now)
 
     def operations(self, now: MemoryPlan) -> float:
         """Count the operations of a step: linear layers grow with the tokens, attention with their square.
 
-        Quantised weights are expanded in each pass, and for each piece of the tokens.
+        Quantised weights are expanded in each pass, and for each chunk of tokens.
         """
         count, model = self.tokens(now), now.model
         times = -(-count * model.channels // PIECE) if in_pieces(now) else 1

@@ -13,22 +13,22 @@ from ....presets import Mode, ModelPreset
 from ....presets.options import MotionName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
-from ..weights.folders import model_errors
-from ..words import words_key
+from ..prompts import prompt_key
+from ..weights.folders import reads_folder
 from .folder import TEXT_ENCODER, TOKENIZER, TRANSFORMER, VAE, FlowFolders
 from .weights_files import stays_packed
 
 if TYPE_CHECKING:
     from ...request import VideoRequest
     from ..placement import Placement
-    from ..words import Words
+    from ..prompts import PromptEmbeds
 
 
 class FlowFamily(ABC):
-    """The `Family` of a transformer with a text encoder; a subclass adds name, geometry, cost, savings and `load`.
+    """The `Family` of a video transformer with a text encoder; a subclass adds name, geometry, cost and `load`.
 
     Attributes:
-        folders: Its folders.
+        folders: Describes its folders.
         random_size: Width, height and frames of the untrained stand-in.
     """
 
@@ -43,40 +43,41 @@ class FlowFamily(ABC):
     takes: tuple[str, ...] = ("prompt", "loras", "int8")
     motions: Mapping[MotionName, int] = {}
     modes: Mapping[str, Mode] = {}
-    numbers = "bfloat16"
+    half_dtype = "bfloat16"
 
     @abstractmethod
     def texts(self, options: base.FamilyOptions) -> tuple[str, ...]:
         """Return the prompts that the transformer reads."""
 
     @abstractmethod
-    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
-        """Encode what `texts` gave; see `Family.encode_words`."""
+    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> PromptEmbeds:
+        """Encode the result of `texts`; see `Family.encode_prompt`."""
 
     def negative_prompt(self, request: VideoRequest, preset: ModelPreset) -> str | None:
-        """Return the negative prompt: the request's, else the preset's; None where the model has no guidance."""
+        """Return the negative prompt: the request's, else the preset's; None for a model without guidance."""
         if preset.sampling.max_guidance <= 1:
             return None
         wanted = request.negative_prompt
         return preset.sampling.negative_prompt if wanted is None else wanted.strip()
 
+    @reads_folder
     def recognises(self, folder: Path) -> bool:
         """See `FlowFolders`."""
-        with model_errors(folder):
-            return self.folders.recognises(folder)
+        return self.folders.recognises(folder)
 
+    @reads_folder
     def folder_preset(self, folder: Path) -> ModelPreset:
         """See `FlowFolders`."""
-        with model_errors(folder):
-            return self.folders.preset(folder)
+        return self.folders.preset(folder)
 
+    @reads_folder
     def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `FlowFolders`."""
-        with model_errors(folder):
-            return self.folders.check(folder, preset)
+        return self.folders.check(folder, preset)
 
+    @reads_folder
     def check_loras(self, model: ModelFolder) -> None:
-        """See `FlowFolders.lora_layers`. Quantised weights stay as they are."""
+        """See `FlowFolders.lora_layers`. Quantised weights take no LoRA."""
         if model.loras and stays_packed(model.preset):
             raise ModelError(
                 msg(
@@ -86,26 +87,25 @@ class FlowFamily(ABC):
                 ),
                 code=codes.WRONG_SETTING,
             )
-        with model_errors(model.folder):
-            for lora in model.loras:
-                for file in lora.files:
-                    self.folders.lora_layers(model, file.path)
+        for lora in model.loras:
+            for file in lora.files:
+                self.folders.lora_layers(model, file.path)
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
         """See `FlowFolders`."""
         return self.folders.size(folder, preset)
 
     def random_model(self, preset: ModelPreset, folder: Path) -> ModelFolder:
-        """Return the stand-in's place; `load` fills it."""
+        """Return the stand-in's folder; `load` builds it."""
         return ModelFolder(preset.model_copy(update=dict(self.random_size)), folder, random=True)
 
-    def words_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
-        """Return the key of all prompts with this text encoder."""
-        with model_errors(model.folder):
-            encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
-        return words_key(encoder, "\0".join(self.texts(options)))
+    @reads_folder
+    def prompt_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
+        """Return the cache key of all prompts with this text encoder."""
+        encoder = self.folders.fingerprint(model.folder, (TEXT_ENCODER, TOKENIZER))
+        return prompt_key(encoder, "\0".join(self.texts(options)))
 
-    def encode_words(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> Words:
+    def encode_prompt(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> PromptEmbeds:
         """Check the folder, and encode the prompts; see `Family`."""
         self.check(model.folder, model.preset)
         return self.encode_texts(model.folder, self.texts(options), placement)

@@ -1,7 +1,7 @@
-"""Look into the folders of video transformers: what they are, whether they are whole, how large. Without torch.
+"""Inspect the folders of video transformers: their kind, completeness and size. Without torch.
 
-Two layouts are read: diffusers' (`transformer/`, `vae/`), and a single file with the transformer and the VAE. Text
-encoder and tokenizer lie in folders of their own in both.
+There are two layouts: diffusers' (`transformer/`, `vae/`), and a single file with transformer and VAE. Text encoder and
+tokenizer have their own folders in both.
 """
 
 import hashlib
@@ -41,26 +41,26 @@ DISTILLED = re.compile(r"lightning|lightx2v|distill|turbo|fastwan|dmd|rapid|\d+[
 
 @dataclass(frozen=True)
 class FlowFolders(ABC):
-    """A family's folders.
+    """The folders of a family.
 
     Attributes:
-        family: Its name.
-        name: Of the models, as errors have it: `LTX-Video`.
-        classes: The class that a component's configuration must name, by the component.
-        text_encoder: The text encoder's name and size.
-        usual: Keys of the preset of a folder that has none.
-        few_steps: How distilled models are sampled, by a part of their files' names, small letters; "" = any other.
-        not_distilled: In the names of models that are not distilled, in a family most of whose models are; None = what
-            does not say that it is distilled, is not.
-        full: The size of a model that is not here yet.
-        others: Of those that are of another size, by the hub's repository.
-        denoisers: Names of the transformers.
-        complete: What to give instead of a folder that is not whole and not from the hub.
-        single_files: Names of the files that have transformer and VAE together.
-        bundled: Configurations for a single file without its own, by the component.
+        family: Name of the family.
+        name: Name of its models in errors: `LTX-Video`.
+        classes: Required class in a component's configuration, by component.
+        text_encoder: Name and size of the text encoder.
+        usual: Preset keys of a folder without its own preset.
+        full: Size of a model that is not here yet.
+        complete: Remedy for an incomplete folder that is not from the hub.
+        single_files: Names of the files that hold transformer and VAE together.
+        bundled: Configurations for a single file without its own, by component.
+        few_steps: Preset keys of distilled models, by a lower-case part of their files' names; "" = any other.
+        not_distilled: Matches names of undistilled models, in a family most of whose models are distilled; None =
+            models that do not say are undistilled.
         renames: From the makers' names of the transformer's layers to diffusers'.
-        left_out: Layers (by diffusers' names) that an older model's LoRA may have and this transformer lacks: they are
-            not added, where any other unknown layer is an error.
+        left_out: Matches layers (by diffusers' names) that an older model's LoRA may have and this transformer lacks.
+            They are ignored; any other unknown layer is an error.
+        others: Sizes of models of another size, by the hub's repository.
+        denoisers: Names of the transformers.
     """
 
     family: str
@@ -81,7 +81,7 @@ class FlowFolders(ABC):
 
     @abstractmethod
     def supports(self, folder: Path, transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> Message | None:
-        """Return why a model of these configurations cannot be computed, or None."""
+        """Return why a model with these configurations is not supported, or None."""
 
     @abstractmethod
     def shapes(self, transformer: Mapping[str, Any]) -> Shapes:
@@ -89,10 +89,10 @@ class FlowFolders(ABC):
 
     @abstractmethod
     def decoder_channels(self, vae: Mapping[str, Any]) -> int | None:
-        """Return the channels at the decoder's last level; None where the configuration does not say."""
+        """Return the channels of the decoder's last level; None if the configuration does not say."""
 
     def single_file(self, folder: Path) -> Path | None:
-        """Return the single file with transformer and VAE, or None in a folder of diffusers' format."""
+        """Return the single file with transformer and VAE; None in a folder in diffusers' format."""
         places = (folder / name for name in self.single_files)
         return next((place for place in places if os.path.isfile(place)), None)
 
@@ -105,7 +105,7 @@ class FlowFolders(ABC):
         return self._config(folder, part, self._remedy(None))
 
     def recognises(self, folder: Path) -> bool:
-        """Tell whether a folder looks like a model of this family, whole or not."""
+        """Tell whether a folder looks like a model of this family, complete or not."""
         if self.single_file(folder):
             return True
         try:
@@ -114,7 +114,7 @@ class FlowFolders(ABC):
             return False
 
     def preset(self, folder: Path) -> ModelPreset:
-        """Make a preset for a plain folder, with its `fanslymotion.json` where present.
+        """Make a preset for a plain folder, with its `fanslymotion.json` if present.
 
         Raises:
             ModelError: A file cannot be read, or `fanslymotion.json` has a wrong value.
@@ -122,29 +122,29 @@ class FlowFolders(ABC):
         return plain_preset(folder, {"trial": True, **self.usual, **self.preset_changes(folder)}, family=self.family)
 
     def preset_changes(self, folder: Path) -> Mapping[str, Any]:
-        """Return the preset keys that differ from `usual`, by what the folder's own files say."""
+        """Return the preset keys that differ from `usual`, according to the folder's own files."""
         return {}
 
     def distilled(self, name: str) -> bool | None:
-        """Tell by the name of a file or folder whether its model is distilled; None = it does not say."""
+        """Tell by the name of a file or folder whether its model is distilled; None = unknown."""
         if DISTILLED.search(name):
             return True
         return False if self.not_distilled is None or self.not_distilled.search(name) else None
 
     def undistilled(self, folder: Path) -> Mapping[str, Any]:
-        """Return how a model of a folder's architecture is sampled when it is not distilled."""
+        """Return the preset keys of an undistilled model of the folder's architecture."""
         return self.usual["sampling"]
 
     def rotated(self, file: Path, folder: Path) -> bool:
         """Tell whether a file's 8-bit floats are multiplied by Hadamard matrices (`weights.files.rotation`).
 
         Raises:
-            ModelError: They may be, and it cannot be told.
+            ModelError: They may be, but that cannot be determined.
         """
         return False
 
     def other_parts(self, file: Path, header: FileHeader, folder: Path) -> Message | None:
-        """Return why a file's transformer does not go with the other parts in a folder, or None."""
+        """Return why a file's transformer does not fit the folder's other components, or None."""
         return None
 
     def check(self, folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
@@ -183,12 +183,12 @@ class FlowFolders(ABC):
         return self.digest(folder, [*(folder / part for part in parts), *([single] if TRANSFORMER in parts else [])])
 
     def digest(self, folder: Path, places: Iterable[Path | None]) -> str:
-        """Return the fingerprint of those of these places that are there."""
+        """Return the fingerprint of those of the places that exist."""
         there = [place for place in places if place is not None and place.exists()]
         return folders.fingerprint(folder, there, (".json", ".model"))
 
     def check_file(self, file: Path, folder: Path, part: str, preset: ModelPreset) -> None:
-        """Check that a file of weights can take a transformer's place.
+        """Check that a file of weights can replace a transformer.
 
         Args:
             file: The file.
@@ -205,7 +205,7 @@ class FlowFolders(ABC):
             raise ModelError(why, code=codes.WRONG_SETTING)
 
     def file_shapes(self, folder: Path, part: str, preset: ModelPreset | None = None) -> Shapes:
-        """Return the shapes of a transformer's weights, by the folder's configuration.
+        """Return the shapes of a transformer's weights according to the folder's configuration.
 
         Args:
             folder: The model's.
@@ -213,7 +213,7 @@ class FlowFolders(ABC):
             preset: The model's, for the error.
 
         Raises:
-            ModelError: Its configuration is missing, cannot be read, or lacks what they follow from.
+            ModelError: The configuration is missing, unreadable or incomplete.
         """
         config = self._config(folder, part, self._remedy(preset))
         try:
@@ -245,7 +245,7 @@ class FlowFolders(ABC):
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def size(self, folder: Path, preset: ModelPreset) -> ModelSize:
-        """Count a folder's numbers from its files' headers, in milliseconds; what is not there counts as in `full`."""
+        """Count a model's parameters from its files' headers, in milliseconds; missing ones count as in `full`."""
         full = self.others.get(preset.repository, self.full)
         transformer, vae = self._known(folder, TRANSFORMER), self._known(folder, VAE)
         counted = self._counted(folder)
@@ -268,7 +268,7 @@ class FlowFolders(ABC):
         )
 
     def lora_layers(self, model: ModelFolder, lora: Path) -> LoraLayers:
-        """Return what a LoRA's file changes in a model's transformer.
+        """Return the layers that a LoRA changes in a model's transformer.
 
         Args:
             model: The model.
@@ -313,9 +313,9 @@ class FlowFolders(ABC):
 
     @staticmethod
     def _of_single_file(config: Path, stem: str) -> bool:
-        """Tell whether a configuration is the single file's own. With weights beside it, it describes these.
+        """Tell whether a configuration belongs to the single file. With weights beside it, it describes those.
 
-        Lightricks/LTX-Video has version 0.9.0 in folders, and newer ones in single files.
+        Lightricks/LTX-Video has version 0.9.0 in folders, and newer versions in single files.
         """
         return config.is_file() and not folders.has_weights(config.parent, stem)
 
@@ -326,7 +326,7 @@ class FlowFolders(ABC):
             return {}
 
     def _counted(self, folder: Path) -> dict[str, int]:
-        """Count numbers: those of the VAE by their names in a single file, the others as the transformer's."""
+        """Count parameters: in a single file those of the VAE by their names, all others as the transformer's."""
         single = self.single_file(folder)
         if single is None:
             return {part: parameters(folder / part) for part in (VAE, TRANSFORMER)}

@@ -21,7 +21,7 @@ from .sampling import OWN_LEVELS
 
 if TYPE_CHECKING:
     from ..placement import Placement
-    from ..words import Words
+    from ..prompts import PromptEmbeds
 
 
 class LtxVideo(FlowFamily):
@@ -62,12 +62,12 @@ class LtxVideo(FlowFamily):
         assert isinstance(options, LtxOptions)
         return (options.prompt,) if options.negative_prompt is None else (options.prompt, options.negative_prompt)
 
-    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
-        """See `words.encode`."""
-        from . import words
+    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> PromptEmbeds:
+        """See `prompts.encode`."""
+        from . import prompts
 
         prompt, *negative = texts
-        return words.encode(folder, prompt, placement, *negative)
+        return prompts.encode(folder, prompt, placement, *negative)
 
     def load(
         self, model: ModelFolder, placement: Placement, finished: Callable[[str], None], shortcuts: bool

@@ -41,6 +41,6 @@ COST = TokenCost(
     texts=256,
     texts_away=256,
     passes=_passes,
-    text_share=0.12,  # two of its 24 blocks, and the table of words
+    text_share=0.12,  # two of its 24 blocks, and the embedding table
     resident={Offload.GROUP: 0.12, Offload.SEQUENTIAL: 0.03},  # two of 28 blocks and what is no block; two layers
 )

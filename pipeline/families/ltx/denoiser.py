@@ -1,4 +1,4 @@
-"""Ask LTX-Video's transformer for v, as diffusers' LTXImageToVideoPipeline does (…/families/ltx/test_parity.py)."""
+"""Compute v with LTX-Video's transformer as diffusers' LTXImageToVideoPipeline does (tests: ltx/test_parity.py)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from ..flow.denoiser import FlowDenoiser
 from .chunks import STRIDE
 
 
-class Text(NamedTuple):
-    """A prompt as the transformer reads it.
+class Prompt(NamedTuple):
+    """A prompt as the transformer takes it.
 
     Attributes:
-        words: (1, tokens, width), of the text encoder.
+        embeds: (1, tokens, width), from the text encoder.
         mask: (1, tokens), 1 for a token of the text, 0 for padding.
     """
 
-    words: torch.Tensor
+    embeds: torch.Tensor
     mask: torch.Tensor
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the transformer gets beside the noisy latents.
+    """Inputs of the transformer besides the noisy latents.
 
     Attributes:
-        text: The prompt.
-        negative: The negative prompt; None = there is no guidance.
-        scale: Seconds to a latent frame, and pixels to a latent pixel along both sides.
-        end: (1, channels, h, w), scaled latents of the picture that the window ends with; None = it is not known.
-        spare: Latent frames of the window behind that end.
-        behind: Frames of the latent frame before these that lie behind it, too.
-        causal: The first latent frame is told to be one frame alone; otherwise it is eight, like the others.
+        prompt: The prompt.
+        negative: The negative prompt; None = no guidance.
+        scale: Seconds per latent frame; pixels per latent pixel, vertically and horizontally.
+        end: Scaled latents of the window's last picture, (1, channels, h, w); None = no last picture.
+        spare: Latent frames of the window after that picture.
+        behind: Frames after that picture in the latent frame before `spare`.
+        causal: The first latent frame's position is that of one frame; else of eight frames, like the others.
     """
 
-    text: Text
-    negative: Text | None
+    prompt: Prompt
+    negative: Prompt | None
     scale: tuple[float, float, float]
     end: torch.Tensor | None = None
     spare: int = 0
@@ -55,49 +55,50 @@ class LtxDenoiser(FlowDenoiser):
         """Prepare one window.
 
         Args:
-            transformer: Gives the transformer where it computes; called at every pass.
-            inputs: What it gets beside the noisy latents.
-            window: That is sampled.
+            transformer: Returns the transformer on its device; called at every pass.
+            inputs: Its other inputs.
+            window: The window to sample.
         """
         super().__init__(window)
         self._transformer = transformer
         self._inputs = inputs
 
     def velocity(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """Return v with guidance, float32; see `FlowDenoiser`."""
+        """Compute v with guidance, float32; see `FlowDenoiser`."""
         inputs, (_, frames, channels, height, width) = self._inputs, x.shape
-        # Channels outermost in memory, as the stock pipeline has them: another layout is rounded otherwise in bf16.
+        # Same memory layout as the stock pipeline: channels outermost. Another one rounds differently in bf16.
         tokens = x.transpose(1, 2).contiguous().permute(0, 2, 3, 4, 1).flatten(1, 3)
         times = self.times(sigma, frames, height * width, x.device)
-        places: dict[str, Any] = {
+        positions: dict[str, Any] = {
             "num_frames": frames,
             "height": height,
             "width": width,
             "rope_interpolation_scale": inputs.scale,
         }
         if inputs.causal:
-            places = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device)}
+            positions = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device)}
         if inputs.end is not None:
-            # Known pictures within a video are tokens of their own, at their place in time, without noise.
+            # A known picture is added as clean tokens (noise level 0), at its position in time.
             tokens = torch.cat([inputs.end.to(tokens).permute(0, 2, 3, 1).flatten(1, 2), tokens], dim=1)
             times = torch.cat([torch.zeros_like(times[:, : height * width]), times], dim=1)
-            stands = STRIDE * (frames - 1 - inputs.spare) - inputs.behind  # without these: of N·8 + 1 frames the last
-            places = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device, stands)}
-        tokens = tokens.to(inputs.text.words.dtype)
+            position = STRIDE * (frames - 1 - inputs.spare) - inputs.behind  # of N·8 + 1 frames the last, less these
+            positions = {"video_coords": coordinates(frames, height, width, inputs.scale, x.device, position)}
+        tokens = tokens.to(inputs.prompt.embeds.dtype)
 
-        def given(branch: str, text: Text) -> torch.Tensor:
-            words = {"encoder_hidden_states": text.words, "encoder_attention_mask": text.mask}
-            taken = {"hidden_states": tokens, "timestep": times, **words, **places}
-            return self.run(self._transformer(), sigma, branch, **taken).float()
+        def predict(branch: str, prompt: Prompt) -> torch.Tensor:
+            text = {"encoder_hidden_states": prompt.embeds, "encoder_attention_mask": prompt.mask}
+            return self.run(
+                self._transformer(), sigma, branch, hidden_states=tokens, timestep=times, **text, **positions
+            ).float()
 
-        raw = given("words", inputs.text)
+        raw = predict("prompt", inputs.prompt)
         if inputs.negative is not None and self.is_guided(sigma):
-            raw = self._guidance.combined(raw, given("negative", inputs.negative), self._scale(x, raw.shape[1]))
+            raw = self._guidance.combined(raw, predict("negative", inputs.negative), self._scale(x, raw.shape[1]))
         raw = raw[:, -frames * height * width :]
         return raw.reshape(1, frames, height, width, channels).permute(0, 1, 4, 2, 3).contiguous()
 
     def _scale(self, x: torch.Tensor, tokens: int) -> float | torch.Tensor:
-        """Return the guidance's scale: a number, or one for each token; those of a picture at the end come first."""
+        """Return the guidance scale: a number, or one per token; those of a last picture come first."""
         scale = self._guidance.number(x)
         if not isinstance(scale, torch.Tensor):
             return scale
@@ -113,17 +114,18 @@ def coordinates(
     device: torch.device,
     end: int | None = None,
 ) -> torch.Tensor:
-    """Return the place of each token in seconds and pixels, (1, 3, tokens): a picture at the end, then the window.
+    """Return each token's position in seconds and pixels, (1, 3, tokens): a last picture's first, then the window's.
 
-    A latent frame stands where its first frame does, as in LTXConditionPipeline: the first one is one frame alone.
+    A latent frame's position is that of its first frame, as in LTXConditionPipeline. The first latent frame is one
+    frame.
 
     Args:
         frames: Latent frames of the window.
-        height: In latent pixels.
-        width: The same.
-        scale: Seconds to a latent frame, and pixels to a latent pixel along both sides.
+        height: Latent pixels.
+        width: Latent pixels.
+        scale: See `Inputs`.
         device: Of the result.
-        end: The frame at which a picture of its own stands; None = there is none.
+        end: Frame number of a last picture; None = there is none.
     """
     seconds, down, across = scale
     shown = (torch.arange(frames, device=device) * STRIDE + 1 - STRIDE).clamp(min=0)

@@ -26,12 +26,13 @@ from ..weights.reading import quiet, read_component, read_narrowest
 from . import vae as vae_module
 from .chunks import STRIDE
 from .chunks import latents as in_latents
-from .denoiser import Inputs, LtxDenoiser, Text
+from .denoiser import Inputs, LtxDenoiser, Prompt
 from .folder import FOLDERS
 from .options import LtxOptions
+from .pieces import compute as compute_block
+from .prompts import MASK, NEGATIVE, NEGATIVE_MASK, PROMPT_EMBEDS
 from .random_model import build
 from .sampling import levels
-from .words import MASK, NEGATIVE, NEGATIVE_MASK, WORDS
 
 IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), sampled, not scaled."""
@@ -39,16 +40,9 @@ LAST = "last"
 """The same of the picture that the video ends with, where one was given."""
 
 
-def compute_block(*given: Any, **named: Any) -> torch.Tensor:
-    """See `pieces.compute`; it needs diffusers, which comes with the model."""
-    from .pieces import compute
-
-    return compute(*given, **named)
-
-
 @dataclass
 class LtxModel(FlowModel):
-    """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
+    """A `VideoModel` in memory. The text encoder is no part of it (`prompts.py`).
 
     Attributes:
         transformer: LTXVideoTransformer3DModel.
@@ -93,15 +87,15 @@ class LtxModel(FlowModel):
         _, side = self.latent_size
         scale = (STRIDE / options.fps, side, side)
         end = self._end(conditioning, options) if window.last else None
-        text = Text(conditioning[WORDS].to(self.dtype), conditioning[MASK])
+        prompt = Prompt(conditioning[PROMPT_EMBEDS].to(self.dtype), conditioning[MASK])
         negative = (
-            Text(conditioning[NEGATIVE].to(self.dtype), conditioning[NEGATIVE_MASK])
+            Prompt(conditioning[NEGATIVE].to(self.dtype), conditioning[NEGATIVE_MASK])
             if NEGATIVE in conditioning
             else None
         )
         # A later window begins with latents that stand for eight frames each.
         causal = bool(options.causal) and window.before is None
-        inputs = Inputs(text, negative, scale, end, window.spare, options.behind, causal)
+        inputs = Inputs(prompt, negative, scale, end, window.spare, options.behind, causal)
         return LtxDenoiser(partial(self.bring, TRANSFORMER), inputs, window)
 
     def _end(self, conditioning: Mapping[str, torch.Tensor], options: LtxOptions) -> torch.Tensor | None:

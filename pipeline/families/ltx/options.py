@@ -1,4 +1,4 @@
-"""Hold a request's part that is LTX-Video's own: the prompts, the frame rate, and the levels. Without torch."""
+"""Hold LTX-Video's part of a request: prompts, frame rate, noise levels. Without torch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,17 +8,19 @@ from ..base import FamilyOptions
 
 @dataclass(frozen=True)
 class LtxOptions(FamilyOptions):
-    """What the transformer is told beside the photo.
+    """The transformer's inputs besides the photo, and how it is sampled.
 
     Attributes:
         prompt: Text; may be empty.
-        fps: Frames a second of the sampled video; the positions in time are counted in seconds.
-        sigmas: The preset's noise levels, so that a checkpoint made with others is not gone on with.
-        loop: The video ends with the photo, too.
+        fps: Sampled frames per second; positions in time are in seconds.
+        sigmas: The preset's noise levels, as a part of checkpoint keys.
+        loop: The video also ends with the photo.
         negative_prompt: What guidance leads away from; None = the model is sampled without guidance.
-        shift: That of evenly spaced levels, see `presets.schema.Sampling`; None = they are others.
-        causal: The transformer knows that the first latent frame is one frame alone, as from 0.9.5 on; None = it takes
-            it for eight, like the others.
+        shift: Shift of evenly spaced levels, see `presets.schema.Sampling`; None = other levels.
+        causal: The transformer takes the first latent frame as one frame, as from 0.9.5 on; None = as eight, like the
+            others.
+        solver: `lcm`; None = Euler.
+        behind: Frames of the last latent frame beyond the picture that the video ends with.
     """
 
     prompt: str
@@ -32,7 +34,7 @@ class LtxOptions(FamilyOptions):
     behind: int = 0
 
     def metadata(self) -> dict[str, Any]:
-        """Return what is told of these; the prompt stands with the request."""
+        """Return what the video file stores of these; the prompt is stored with the request."""
         told = {
             "fps": self.fps,
             "negative_prompt": self.negative_prompt,

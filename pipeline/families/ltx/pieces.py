@@ -1,10 +1,11 @@
-"""Compute a block of LTX-Video's transformer some tokens at a time, with the numbers of diffusers' own block."""
+"""Compute a block of LTX-Video's transformer some tokens at a time, with the results of diffusers' own block.
+
+diffusers is imported with the model (`light_import`), so the functions import from it when they are called.
+"""
 
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.transformers.transformer_ltx import apply_rotary_emb
 
 from ..weights.pieces import pieces
 
@@ -22,10 +23,10 @@ def compute(
     Args:
         block: A LTXVideoTransformerBlock.
         hidden_states: (1, tokens, width).
-        encoder_hidden_states: (1, words, width).
-        temb: (1, tokens or 1, 6 · width), what each token is told of its time.
+        encoder_hidden_states: Prompt embeddings, (1, prompt tokens, width).
+        temb: Embedding of the timestep, (1, tokens or 1, 6 · width).
         image_rotary_emb: Cosines and sines of the positions, (1, tokens, width) each.
-        encoder_attention_mask: (1, 1, words), which words count.
+        encoder_attention_mask: (1, 1, prompt tokens), masks padding.
     """
     parts = pieces(hidden_states.shape[1], hidden_states.shape[2])
     attended = _attention(block, hidden_states, temb, image_rotary_emb, parts)
@@ -50,7 +51,10 @@ def _attention(
     rotation: tuple[torch.Tensor, torch.Tensor],
     parts: list[slice],
 ) -> torch.Tensor:
-    """Return what the tokens find in each other, (1, tokens, width), not yet projected."""
+    """Compute self-attention, (1, tokens, width), before its output projection."""
+    from diffusers.models.attention_dispatch import dispatch_attention_fn
+    from diffusers.models.transformers.transformer_ltx import apply_rotary_emb
+
     layer, kept = block.attn1, []
     for part in parts:
         shift, scale, *_ = _modulation(block, temb, part)

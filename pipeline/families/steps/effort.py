@@ -1,4 +1,4 @@
-"""Say what a sampling run leaves out, step by step: the same for all families. Without torch."""
+"""Define which steps of a sampling run are computed only in part. Without torch."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,13 +13,13 @@ WHOLE_AT_THE_ENDS = 2
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of each step is computed. The noise level and the step's number alone decide, so that a resume agrees.
+    """How much of each step is computed. Decided by noise level and step number alone, so that a resumed job agrees.
 
     Attributes:
         guidance_above: Guidance is on while the noise level σ is above this; 0 = at every step.
-        full_every: The whole network is computed at every n-th step; between them features of the last whole step are
-            used again. 1 = at every step.
-        reuse: Says instead of `full_every` which steps use them again; None = it does not.
+        full_every: The whole network is computed at every n-th step; steps between reuse features of the last whole
+            one. 1 = at every step.
+        reuse: Decides instead of `full_every` which steps reuse features; None = it does not.
     """
 
     guidance_above: float = 0.0
@@ -28,27 +28,27 @@ class Effort:
 
     @property
     def cached(self) -> bool:
-        """Whether steps use features again."""
+        """Whether steps reuse features."""
         return self.full_every > 1 or self.reuse is not None
 
     def whole(self, step: int, steps: int) -> bool:
-        """Return whether a step computes the whole network.
+        """Tell whether a step computes the whole network.
 
         Args:
             step: 0-based.
-            steps: Of the window.
+            steps: Steps of the window.
         """
         if step < WHOLE_AT_THE_ENDS or step >= steps - WHOLE_AT_THE_ENDS:
             return True
         return step % self.full_every == 0 if self.reuse is None else whole_steps(self.reuse, steps)[step]
 
     def telling_steps(self, sigmas: Sequence[float]) -> list[int]:
-        """Return steps of a window which, computed in this order, compute everything that any of its steps does.
+        """Return steps of a window that together, in this order, include every kind of computation of its steps.
 
-        Before one that uses features again comes the whole one that gives them.
+        A step that reuses features is preceded by the whole step that computes them.
 
         Args:
-            sigmas: noise level of each step.
+            sigmas: Noise level of each step.
         """
         found: list[int] = []
         seen: set[tuple[bool, bool]] = set()
@@ -63,11 +63,11 @@ class Effort:
         return found
 
     def resumable(self, done: int, steps: int) -> bool:
-        """Return whether the steps after the first `done` ones need no features of those before."""
+        """Tell whether the steps after the first `done` ones need no features of those before."""
         return done >= steps or self.whole(done, steps)
 
     def record(self) -> dict[str, Any]:
-        """Return it as JSON takes it, without what is not set in newer fields."""
+        """Return it for JSON, without unset newer fields."""
         found = asdict(self)
         if self.reuse is None:
             del found["reuse"]  # as in the records of versions that knew no such rule

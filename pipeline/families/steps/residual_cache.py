@@ -1,7 +1,7 @@
-"""Use the residual of a video transformer for more than one step, as MagCache does (arXiv 2506.09045).
+"""Reuse a video transformer's residual in later steps, as MagCache does (arXiv 2506.09045).
 
-The residual is what the transformer's blocks add to the tokens. Between two neighbouring noise levels it hardly
-changes. A cached step computes what is before and behind the blocks alone, a hundredth of a step's operations.
+The residual is what the transformer's blocks add to the tokens; it hardly changes between neighbouring noise levels. A
+cached step computes only what precedes and follows the blocks, a hundredth of a step's operations.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class ResidualCache(StepCache):
         self._blocks = blocks
 
     def _features(self, branch: str) -> torch.Tensor | None:
-        """See `StepCache`. Nothing is kept where another transformer takes over: its first step is a whole one."""
+        """See `StepCache`. Nothing is kept if another transformer takes over: its first step is a whole one."""
         return self._kept.get(branch)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Decide by a model's measured ratios which steps of a window use features again. Without torch."""
+"""Decide from a model's measured ratios which steps of a window reuse features. Without torch."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from ....presets import Reuse
 def whole_steps(reuse: Reuse, steps: int) -> Sequence[bool]:
     """Return which steps compute the whole network: MagCache (arXiv 2506.09045, algorithm 1).
 
-    A step uses the features of the last whole one while their estimated error is small. With another number of steps
-    than the ratios were measured with, a step spans more or less of the way, and its ratio is that of its span.
+    A step reuses the features of the last whole one while their estimated error is small. With another number of steps
+    than in the measurement, a step spans more or less of the trajectory, and its ratio is that of its span.
 
     Args:
         reuse: The ratios and the limits.
-        steps: Of the window.
+        steps: Steps of the window.
     """
     sizes = _sizes(reuse.ratios, steps)
     found, last, error = [True], 0, 0.0
@@ -31,7 +31,7 @@ def whole_steps(reuse: Reuse, steps: int) -> Sequence[bool]:
 
 
 def _sizes(ratios: Sequence[float], steps: int) -> Sequence[float]:
-    """Return the size of the residual at each step, as a share of the first one's."""
+    """Return the size of the residual at each step, relative to the first one."""
     measured = list(accumulate(map(math.log, ratios), initial=0.0))
     found = []
     for step in range(steps):

@@ -13,13 +13,13 @@ from ....presets.options import MotionName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
-from ..weights.folders import OWN_FILE, model_errors
+from ..weights.folders import OWN_FILE, reads_folder
 from . import cost, model_size, random_model
 from .folder import IMAGE_ENCODER, UNET, VAE, check_folder, folder_preset
 
 if TYPE_CHECKING:
     from ..placement import Placement
-    from ..words import Words
+    from ..prompts import PromptEmbeds
 
 
 BLOCKS = ("TransformerSpatioTemporalModel", "SpatioTemporalResBlock")
@@ -46,7 +46,7 @@ class StableVideoDiffusion:
     }
     blocks: Mapping[str, tuple[str, ...]] = {"unet": BLOCKS, "vae.decoder": BLOCKS}
     geometry = Geometry(multiple=8)
-    numbers = "float16"
+    half_dtype = "float16"
     cost: CostModel = cost
     savings = Savings(
         two_pass=True,
@@ -56,20 +56,20 @@ class StableVideoDiffusion:
         unguided=True,
     )
 
+    @reads_folder
     def recognises(self, folder: Path) -> bool:
         """Return whether there is a UNet's configuration."""
-        with model_errors(folder):
-            return (folder / UNET / "config.json").is_file()
+        return (folder / UNET / "config.json").is_file()
 
+    @reads_folder
     def folder_preset(self, folder: Path) -> ModelPreset:
         """See `folder.folder_preset`."""
-        with model_errors(folder):
-            return folder_preset(folder)
+        return folder_preset(folder)
 
+    @reads_folder
     def check(self, folder: Path, preset: ModelPreset | None) -> ModelFiles:
         """See `folder.check_folder`."""
-        with model_errors(folder):
-            return check_folder(folder, preset)
+        return check_folder(folder, preset)
 
     def check_loras(self, model: ModelFolder) -> None:
         """Refuse: it is not in `takes`."""
@@ -99,12 +99,12 @@ class StableVideoDiffusion:
             noise_aug=usual.noise_aug_strength if request.noise_aug_strength is None else request.noise_aug_strength,
         )
 
-    def words_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
+    def prompt_key(self, model: ModelFolder, options: base.FamilyOptions) -> str:
         """Return "": the model reads no prompt."""
         return ""
 
-    def encode_words(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> Words:
-        """Refuse: there is no `words_key`."""
+    def encode_prompt(self, model: ModelFolder, options: base.FamilyOptions, placement: Placement) -> PromptEmbeds:
+        """Refuse: there is no `prompt_key`."""
         raise NotImplementedError
 
     def load(

@@ -1,4 +1,4 @@
-"""Encode what the model sees of the photo: CLIP embedding and VAE latent, and three numbers about the motion."""
+"""Encode the photo: CLIP embedding and VAE latent; and three numbers about the motion."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +18,10 @@ mode, not scaled."""
 
 @dataclass(frozen=True)
 class MicroConditioning(FamilyOptions):
-    """The three numbers that the model is told about the motion.
+    """The model's three numeric inputs.
 
     Attributes:
-        fps: Frame rate told to the model, 5..30. The video's own rate is another thing.
+        fps: Frame rate given to the model, 5..30, independent of the video's own rate.
         bucket: Motion bucket, 1..255; more is more motion.
         noise_aug: Strength of the noise added to the photo, 0..1.
     """
@@ -38,13 +38,13 @@ class MicroConditioning(FamilyOptions):
         return torch.tensor([[self.fps - 1, self.bucket, self.noise_aug]], dtype=dtype).to(device)
 
     def metadata(self) -> dict[str, Any]:
-        """Return the numbers as a request names them."""
+        """Return the numbers by the request's names."""
         return {"fps": self.fps, "motion_bucket_id": self.bucket, "noise_aug_strength": self.noise_aug}
 
 
 @torch.no_grad()
 def condition(model: Any, photo: Image.Image, noise_aug: float, generator: torch.Generator) -> dict[str, torch.Tensor]:
-    """Compute what the model sees of the photo.
+    """Encode the photo.
 
     Args:
         model: The loaded model.
@@ -80,8 +80,8 @@ def embed(model: Any, photo: Image.Image) -> torch.Tensor:
 def encode(model: Any, pixels: torch.Tensor) -> torch.Tensor:
     """Encode pixels (n, 3, H, W) from -1 to 1 to the mode of their latents (n, channels, h, w), not scaled.
 
-    The fp16 VAE overflows while encoding and is raised to fp32 for it. It goes back in `finally`: left in fp32 after
-    an exception it would break every later job ("Input type (c10::Half) and bias type (float)").
+    The fp16 VAE overflows while encoding, so it is cast to fp32 for it. It is cast back in `finally`: left in fp32
+    after an exception it would break every later job ("Input type (c10::Half) and bias type (float)").
     """
     vae = model.bring("vae")
     dtype = next(vae.encoder.parameters()).dtype  # the decoder's may be another

@@ -1,7 +1,7 @@
 """Estimate bytes and seconds of each stage for the memory plan. Without torch.
 
-Computed on the full-size architecture and measured on a CPU (`bench/memory.py`); scaled by the numbers of
-parameters and channels for smaller models.
+Computed for the full-size architecture and measured on a CPU (`bench/memory.py`); scaled by the number of parameters
+and channels for smaller models.
 """
 
 from ...hardware.units import CONTEXT, PROCESS
@@ -27,7 +27,7 @@ from ..costs.speed import (
     number_bytes,
     operations_a_second,
 )
-from ..forecast import put_together, windows
+from ..forecast import build_forecast, windows
 from .decoding.chunks import decoded_frames
 from .noise.levels import ays_sigmas, karras_sigmas
 
@@ -78,7 +78,7 @@ are a quarter there (counted on the architecture)."""
 
 def forecast(now: MemoryPlan) -> Forecast:
     """Estimate the memory and time of a plan; see `Forecast`."""
-    return put_together(now, peak, ram, seconds)
+    return build_forecast(now, peak, ram, seconds)
 
 
 def weights(now: MemoryPlan) -> dict[str, int]:
@@ -88,10 +88,7 @@ def weights(now: MemoryPlan) -> dict[str, int]:
 
 
 def piece(now: MemoryPlan) -> int | None:
-    """Return how many numbers a feed-forward layer takes at once: a share of the UNet's widest tensor.
-
-    None without forward chunking.
-    """
+    """Return how many numbers a feed-forward layer takes at once: a share of the widest tensor; None if not chunked."""
     if not now.chunked:
         return None
     latent = now.width * now.height // now.model.factor**2
@@ -103,7 +100,7 @@ def _branches(now: MemoryPlan) -> int:
 
 
 def peak(now: MemoryPlan, stage: Stage) -> int:
-    """Estimate the bytes on the computing device at the stage's highest point."""
+    """Estimate the peak bytes of a stage on the computing device."""
     highest = _highest(now, stage, int(_activations(now, stage) * SLACK))
     if stage is Stage.DECODING:  # the upscaler is on a thread of its own, beside the decoder
         return highest + tile_bytes(now, tile_side(now)) + beside_decoder(now)
@@ -111,15 +108,15 @@ def peak(now: MemoryPlan, stage: Stage) -> int:
 
 
 def tile_side(now: MemoryPlan) -> int:
-    """Return the side in pixels of the upscaler's largest tile for which the decoder leaves room.
+    """Return the side in pixels of the upscaler's largest tile that fits beside the decoder.
 
-    The smallest of `SIDES` where there is no room for any.
+    The smallest of `SIDES` if none fits.
     """
     return largest_tile(now, _highest(now, Stage.DECODING, int(_activations(now, Stage.DECODING) * SLACK)))
 
 
 def ram(now: MemoryPlan) -> int:
-    """Estimate the bytes of RAM that the job takes while a GPU computes."""
+    """Estimate the bytes of RAM while a GPU computes."""
     parts, detail = weights(now), detail_bytes(now)
     if now.offload is Offload.NONE:
         return PROCESS + max(parts.values()) + detail
@@ -143,7 +140,7 @@ def _activations(now: MemoryPlan, stage: Stage) -> float:
 
 
 def feature_bytes(now: MemoryPlan) -> int:
-    """Return the bytes of the features that stay from one step to the next (deep_cache.py), of both branches."""
+    """Return the bytes of the features cached from one step to the next (deep_cache.py), of both branches."""
     if not now.work.effort.cached:
         return 0
     latent = now.width * now.height // now.model.factor**2
@@ -151,7 +148,7 @@ def feature_bytes(now: MemoryPlan) -> int:
 
 
 def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
-    """Estimate bytes of the weights on the device in this stage and of the activations beside them."""
+    """Estimate the bytes of weights on the device and activations in this stage."""
     parts = weights(now)
     if stage is Stage.CONDITIONING and now.dtype == "float16":
         parts["vae"] *= 2  # raised to fp32 to encode
@@ -168,9 +165,9 @@ def _highest(now: MemoryPlan, stage: Stage, working: int) -> int:
 
 
 def seconds(now: MemoryPlan) -> dict[Stage, float]:
-    """Estimate the seconds of each stage, with the model not loaded yet.
+    """Estimate the seconds of each stage, with the model not loaded.
 
-    Figures of an H100 come out within a quarter (bench/RESULTS.md).
+    An H100's measurements are within a quarter (bench/RESULTS.md).
     """
     model = now.model
     kind = "cpu" if now.device == "cpu" else "cuda"
@@ -198,7 +195,7 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
 
 
 def step_weights(now: MemoryPlan) -> list[float]:
-    """Return what each step of a window takes, as a share of one with guidance, where the plan has it, and in full."""
+    """Return the cost of each step of a window, as a share of a full step, with guidance if the plan has it."""
     work, cached = now.work, CACHED if now.model.large else CACHED_SMALL
     levels = (ays_sigmas if work.schedule == "ays" else karras_sigmas)(work.steps)
     guided = [1.0 if not now.guided or sigma > work.effort.guidance_above else 0.5 for sigma in levels]

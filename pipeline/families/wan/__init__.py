@@ -18,7 +18,7 @@ from .options import WanOptions
 
 if TYPE_CHECKING:
     from ..placement import Placement
-    from ..words import Words
+    from ..prompts import PromptEmbeds
 
 
 class Wan(FlowFamily):
@@ -55,12 +55,12 @@ class Wan(FlowFamily):
         assert isinstance(options, WanOptions)
         return options.prompt, options.negative_prompt
 
-    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> Words:
-        """See `words.encode`."""
-        from . import words
+    def encode_texts(self, folder: Path, texts: tuple[str, ...], placement: Placement) -> PromptEmbeds:
+        """See `prompts.encode`."""
+        from . import prompts
 
         prompt, negative_prompt = texts
-        return words.encode(folder, prompt, negative_prompt, placement)
+        return prompts.encode(folder, prompt, negative_prompt, placement)
 
     def load(
         self, model: ModelFolder, placement: Placement, finished: Callable[[str], None], shortcuts: bool

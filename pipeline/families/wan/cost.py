@@ -55,7 +55,7 @@ COST = TokenCost(
     computed=frames_computed,
     kept=bytes_kept,
     texts=1024,
-    text_share=0.3,  # two of its 24 blocks, and the table of words, which is a fifth of it
+    text_share=0.3,  # two of its 24 blocks, and the embedding table, which is a fifth of it
     resident={Offload.GROUP: 0.1, Offload.SEQUENTIAL: 0.03},  # two of 30 blocks and what is no block; two layers
     passes=_passes,
 )

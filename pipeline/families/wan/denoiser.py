@@ -1,4 +1,4 @@
-"""Ask Wan's transformer for v, as diffusers' WanImageToVideoPipeline does (…/families/wan/test_parity.py)."""
+"""Compute v with Wan's transformer as diffusers' WanImageToVideoPipeline does (tests: wan/test_parity.py)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from ..base import Window
 from ..flow.denoiser import FlowDenoiser
 
 PATCH = 2
-"""Latent pixels to a token, along each side."""
+"""Latent pixels per token, along each side."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the transformer gets beside the noisy latents.
+    """Inputs of the transformer besides the noisy latents.
 
     Attributes:
-        words: (1, TOKENS, width), of the prompt.
-        negative: The same, of the negative prompt.
+        prompt: Embeddings of the prompt, (1, TOKENS, width).
+        negative: Embeddings of the negative prompt, likewise.
     """
 
-    words: torch.Tensor
+    prompt: torch.Tensor
     negative: torch.Tensor
 
 
@@ -35,19 +35,19 @@ class WanDenoiser(FlowDenoiser):
         """Prepare one window.
 
         Args:
-            transformer: Gives the transformer where it computes; called at every pass.
-            inputs: What it gets beside the noisy latents.
-            window: That is sampled.
+            transformer: Returns the transformer on its device; called at every pass.
+            inputs: Its other inputs.
+            window: The window to sample.
         """
         super().__init__(window)
         self._transformer = transformer
         self._inputs = inputs
 
     def velocity(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """Return v with guidance, in the transformer's numbers as in the stock pipeline; see `FlowDenoiser`."""
+        """Compute v with guidance, in the transformer's dtype as in the stock pipeline; see `FlowDenoiser`."""
         _, frames, _, height, width = x.shape
-        # Channels outermost in memory, as the stock pipeline has them: another layout is rounded otherwise in bf16.
-        latents = x.transpose(1, 2).contiguous().to(self._inputs.words.dtype)
+        # Same memory layout as the stock pipeline: channels outermost. Another one rounds differently in bf16.
+        latents = x.transpose(1, 2).contiguous().to(self._inputs.prompt.dtype)
         times = self.times(sigma, frames, (height // PATCH) * (width // PATCH), x.device)
         return self.guided(self._transformer, latents, times, sigma)
 
@@ -59,22 +59,21 @@ class WanDenoiser(FlowDenoiser):
         sigma: torch.Tensor,
         name: str = "",
     ) -> torch.Tensor:
-        """Return v, (1, frames, channels, h, w), with guidance where it is on.
+        """Compute v, (1, frames, channels, h, w), with guidance where it is on.
 
         Args:
-            transformer: Gives the transformer where it computes; called at every pass.
-            latents: What it gets, (1, channels, frames, h, w), in its numbers.
-            times: What it is told of the noise level.
+            transformer: Returns the transformer on its device; called at every pass.
+            latents: Its input, (1, channels, frames, h, w), in its dtype.
+            times: Its timesteps.
             sigma: The noise level.
-            name: The transformer's, of a model that has several.
+            name: The transformer's name, in a model that has several.
         """
 
-        def given(branch: str, words: torch.Tensor) -> torch.Tensor:
-            inputs = {"hidden_states": latents, "timestep": times, "encoder_hidden_states": words}
+        def predict(branch: str, prompt: torch.Tensor) -> torch.Tensor:
+            inputs = {"hidden_states": latents, "timestep": times, "encoder_hidden_states": prompt}
             return self.run(transformer(), sigma, f"{name} {branch}", **inputs).transpose(1, 2).contiguous()
 
-        found = given("words", self._inputs.words)
+        v = predict("prompt", self._inputs.prompt)
         if self.is_guided(sigma):
-            without = given("negative", self._inputs.negative)
-            found = self._guidance.combined(found, without, self._guidance.number(found))
-        return found
+            v = self._guidance.combined(v, predict("negative", self._inputs.negative), self._guidance.number(v))
+        return v

@@ -21,24 +21,18 @@ from ..weights.reading import quiet, read_narrowest
 from . import vae as vae_module
 from .denoiser import Inputs, WanDenoiser
 from .folder import CHANNELS, FOLDERS, SIDE
+from .pieces import compute as compute_block
+from .prompts import NEGATIVE, PROMPT_EMBEDS, padded
 from .random_model import build
 from .schedule import noise_schedule
-from .words import NEGATIVE, WORDS, padded
 
 IMAGE = "image"
 """Name of the tensor that the VAE makes of the photo: (1, channels, h, w), not scaled."""
 
 
-def compute_block(*given: Any, **named: Any) -> torch.Tensor:
-    """See `pieces.compute`; it needs diffusers, which comes with the model."""
-    from .pieces import compute
-
-    return compute(*given, **named)
-
-
 @dataclass
 class WanModel(FlowModel):
-    """A `VideoModel` in memory. The text encoder is no part of it (`words.py`).
+    """A `VideoModel` in memory. The text encoder is no part of it (`prompts.py`).
 
     Attributes:
         transformer: WanTransformer3DModel.
@@ -76,7 +70,7 @@ class WanModel(FlowModel):
 
     def denoiser(self, conditioning: Mapping[str, torch.Tensor], options: FamilyOptions, window: Window) -> WanDenoiser:
         """Return D(x; σ) of one window; see `VideoModel`."""
-        inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[NEGATIVE], self.dtype))
+        inputs = Inputs(padded(conditioning[PROMPT_EMBEDS], self.dtype), padded(conditioning[NEGATIVE], self.dtype))
         return WanDenoiser(partial(self.bring, TRANSFORMER), inputs, window)
 
     def decode(self, latents: torch.Tensor, chunk: int, seed: int = 0) -> Iterator[np.ndarray]:

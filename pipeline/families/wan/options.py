@@ -1,4 +1,4 @@
-"""Hold a request's part that is Wan's own: the prompts, and how it is sampled. Without torch."""
+"""Hold Wan's part of a request: prompts, and how it is sampled. Without torch."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,14 +8,14 @@ from ..base import FamilyOptions
 
 @dataclass(frozen=True)
 class WanOptions(FamilyOptions):
-    """What the transformer is told beside the photo, and the levels and steps that a checkpoint belongs to.
+    """The transformer's inputs besides the photo, and how it is sampled, as a part of checkpoint keys.
 
     Attributes:
         prompt: Text; may be empty.
         negative_prompt: What guidance leads away from; "" without guidance.
         shift: See `presets.schema.Sampling`.
         solver: See `presets.schema.Sampling`.
-        loop: The video ends with the photo, too.
+        loop: The video also ends with the photo.
         sigmas: A distilled model's own levels, see `presets.schema.Sampling`; empty = those of `shift`.
     """
 

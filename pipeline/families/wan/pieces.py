@@ -1,30 +1,34 @@
-"""Compute a block of Wan's transformer some tokens at a time, with the numbers of diffusers' `WanTransformerBlock`."""
+"""Compute a block of Wan's transformer some tokens at a time, with the results of diffusers' `WanTransformerBlock`.
+
+diffusers is imported with the model (`light_import`), so the functions import from it when they are called.
+"""
 
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
 
 from ..weights.pieces import pieces
 
 
 def compute(
-    block: Any, hidden: torch.Tensor, words: torch.Tensor, times: torch.Tensor, rotation: tuple[torch.Tensor, ...]
+    block: Any, hidden: torch.Tensor, prompt: torch.Tensor, times: torch.Tensor, rotation: tuple[torch.Tensor, ...]
 ) -> torch.Tensor:
     """Return the block's result.
 
     Args:
         block: A WanTransformerBlock.
         hidden: (1, tokens, width).
-        words: (1, words, width).
+        prompt: Embeddings, (1, prompt tokens, width).
         times: (1, 6, width), or (1, tokens, 6, width) where each token has a time of its own.
         rotation: Cosines and sines of the positions, (1, tokens, 1, width of a head) each.
     """
+    from diffusers.models.attention_dispatch import dispatch_attention_fn
+
     parts = pieces(hidden.shape[1], hidden.shape[2])
     attended = _attention(block, hidden, times, rotation, parts)
     across, result = block.attn2, torch.empty_like(hidden)
-    keys = _heads(across.norm_k(across.to_k(words)), across.heads)
-    values = _heads(across.to_v(words), across.heads)
+    keys = _heads(across.norm_k(across.to_k(prompt)), across.heads)
+    values = _heads(across.to_v(prompt), across.heads)
     for part in parts:
         _, _, gate, shift, scale, last_gate = _modulation(block, times, part)
         x = (hidden[:, part].float() + _out(block.attn1, attended[:, part]) * gate).type_as(hidden)
@@ -39,7 +43,9 @@ def compute(
 def _attention(
     block: Any, hidden: torch.Tensor, times: torch.Tensor, rotation: tuple[torch.Tensor, ...], parts: list[slice]
 ) -> torch.Tensor:
-    """Return what the tokens find in each other, (1, tokens, width), not yet projected."""
+    """Compute self-attention, (1, tokens, width), before its output projection."""
+    from diffusers.models.attention_dispatch import dispatch_attention_fn
+
     layer, kept = block.attn1, []
     for part in parts:
         shift, scale, *_ = _modulation(block, times, part)

@@ -1,4 +1,4 @@
-"""Cut a picture into tiles that are decoded one after the other where there is little memory. Without torch."""
+"""Cut a picture into tiles that are decoded one after the other if memory is short. Without torch."""
 
 from typing import NamedTuple
 
@@ -7,16 +7,20 @@ import numpy as np
 from .folder import SIDE, STRIDE
 
 SIDES = {2: 512, 1: 256}
-"""Side of a tile in pixels, by the frames of which the decoder may hold the pixels at once."""
+"""Side of a tile in pixels, by the number of frames whose pixels the decoder may hold at once."""
 
 SMALLEST = 128
-"""Side of a tile in pixels, at least; its edges are blended over a quarter of that."""
+"""Smallest side of a tile in pixels; its edges are blended over a quarter of that."""
 
 
 class Span(NamedTuple):
-    """Latent pixels start..end along one side; the first `shared` of them the tile before has, too.
+    """A tile's range of latent pixels along one side.
 
-    factor: pixels of the picture to one of them.
+    Attributes:
+        start: First latent pixel.
+        end: Exclusive.
+        shared: Number of its first latent pixels that the previous tile has, too.
+        factor: Pixels of the picture per latent pixel.
     """
 
     start: int
@@ -26,20 +30,23 @@ class Span(NamedTuple):
 
     @property
     def pixels(self) -> slice:
-        """Return where it lies in the picture."""
+        """The range in pixels of the picture."""
         return slice(self.factor * self.start, self.factor * self.end)
 
     @property
     def weights(self) -> np.ndarray:
-        """Return how much of each pixel is this tile's and not the one's before: a ramp, then 1."""
+        """Blending weights of its pixels against the previous tile: a ramp over the shared ones, then 1."""
         at = np.arange(self.factor * (self.end - self.start), dtype=np.float32)
         return np.minimum(1.0, (at + 0.5) / (self.factor * self.shared)) if self.shared else np.ones_like(at)
 
 
 def spans(length: int, most: int, factor: int = SIDE) -> list[Span]:
-    """Cut latent pixels into equal spans of at most `most`, each of which shares a quarter or more with the next.
+    """Cut a side into equal spans of at most `most`, each of which shares a quarter or more with the next.
 
-    factor: pixels of the picture to one of them.
+    Args:
+        length: Latent pixels of the side.
+        most: Largest length of a span, latent pixels.
+        factor: Pixels of the picture per latent pixel.
     """
     if length <= most:
         return [Span(0, length, 0, factor)]
@@ -50,13 +57,13 @@ def spans(length: int, most: int, factor: int = SIDE) -> list[Span]:
 
 
 def tile_side(chunk: int, width: int, height: int) -> int | None:
-    """Return the side of a tile in pixels, or None to decode the picture as a whole.
+    """Return the side of a tile in pixels; None = decode the picture as a whole.
 
-    A tile has half of the picture at most: it must spare more than the video takes that is put together of tiles. The
-    smallest are smaller still for a small picture: decoded as a whole it would take more than a larger one in tiles.
+    A tile has at most half of the picture: it must save more than the video takes that is assembled from tiles. The
+    smallest tiles are smaller still for a small picture, which as a whole would take more than a larger one in tiles.
 
     Args:
-        chunk: Frames of which the decoder may hold the pixels at once.
+        chunk: Number of frames whose pixels the decoder may hold at once.
         width: Of the picture, pixels.
         height: Of the picture, pixels.
     """
@@ -72,6 +79,6 @@ def tile_pixels(side: int, width: int, height: int) -> int:
 
 
 def computed_share(width: int, height: int, side: int, factor: int = SIDE) -> float:
-    """Return how many times a picture of that size in pixels is decoded, in tiles. factor: see `Span`."""
+    """Return how many times a picture of that size (pixels) is decoded in tiles. factor: see `Span`."""
     across, down = (sum(one.end - one.start for one in spans(n // factor, side // factor)) for n in (width, height))
     return across * down * factor**2 / (width * height)

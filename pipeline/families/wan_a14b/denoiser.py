@@ -29,7 +29,7 @@ class A14BDenoiser(WanDenoiser):
 
         Args:
             expert: Gives a transformer, by its name, where it computes; called at every pass.
-            inputs: The words.
+            inputs: The prompts.
             window: That is sampled.
             condition: (1, 4 + channels, latent frames, h, w); of a shorter window the first frames count.
             boundary: Levels from this on are the first transformer's, 0..1.
@@ -41,7 +41,7 @@ class A14BDenoiser(WanDenoiser):
     def velocity(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         """Return v with guidance, in the transformer's numbers as in the stock pipeline; see `FlowDenoiser`."""
         known = self._condition[:, :, : x.shape[1]].to(x.device)
-        latents = torch.cat([x.transpose(1, 2), known], dim=1).to(self._inputs.words.dtype)
+        latents = torch.cat([x.transpose(1, 2), known], dim=1).to(self._inputs.prompt.dtype)
         time = self.schedule.timestep(sigma)
         name = TRANSFORMER if float(time) >= self._boundary else TRANSFORMER_2
         return self.guided(partial(self._expert, name), latents, time.to(x.device).expand(1), sigma, name)

@@ -19,10 +19,11 @@ from ..placement import Placement
 from ..wan import vae as vae_module
 from ..wan.denoiser import Inputs
 from ..wan.folder import STRIDE
-from ..wan.model import IMAGE, compute_block, open_folder
+from ..wan.model import IMAGE, open_folder
 from ..wan.options import WanOptions
+from ..wan.pieces import compute as compute_block
+from ..wan.prompts import NEGATIVE, PROMPT_EMBEDS, padded
 from ..wan.schedule import distilled_schedule, noise_schedule
-from ..wan.words import NEGATIVE, WORDS, padded
 from ..weights.offload import CPU, HOOKED
 from ..weights.pieces import allow_pieces, set_pieces
 from . import FAMILY
@@ -42,7 +43,7 @@ CONTEXT = 5
 
 @dataclass
 class A14BModel(FlowModel):
-    """A `VideoModel` in memory. The text encoder is no part of it (`wan/words.py`).
+    """A `VideoModel` in memory. The text encoder is no part of it (`wan/prompts.py`).
 
     Attributes:
         vae: AutoencoderKLWan.
@@ -131,7 +132,7 @@ class A14BModel(FlowModel):
             known = encode_ends(self.bring(VAE), begins, ends, end, window.frames)
         elif first is not None:
             known = encode_beginning(self.bring(VAE), first, known.shape[1], self.device)
-        inputs = Inputs(padded(conditioning[WORDS], self.dtype), padded(conditioning[NEGATIVE], self.dtype))
+        inputs = Inputs(padded(conditioning[PROMPT_EMBEDS], self.dtype), padded(conditioning[NEGATIVE], self.dtype))
         return A14BDenoiser(self.bring, inputs, window, condition(self.vae, known, end), self.boundary)
 
     def _pixels(self, picture: Image.Image) -> torch.Tensor:

@@ -8,8 +8,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -18,7 +19,10 @@ from ....fs import sync_tree, visible_files
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ....safetensors_header import tensor_shapes
+from ..description import ModelFolder
 from .content import content_hash
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 OWN_FILE = "fanslymotion.json"
 """Optional file in a model folder: preset keys (width, height, frames, sampling, …) that the folder brings along."""
@@ -29,17 +33,32 @@ INDEX = "model_index.json"
 
 @contextmanager
 def model_errors(folder: Path) -> Iterator[None]:
-    """Raise ModelError where the body meets an OSError: a share that is not connected, a missing right, a bad disk.
+    """Convert an OSError in the block into a ModelError: a disconnected share, missing rights, a bad disk.
 
-    `Path.is_file` and its like return False for a missing file only, and raise for all else.
+    `Path.is_file` and the like return False for a missing file only; any other error is raised.
 
     Args:
-        folder: The model's, for the error.
+        folder: The model's folder, named in the error if the OSError names no file.
     """
     try:
         yield
     except OSError as e:
         raise unreadable(e.filename or folder, e) from e
+
+
+def reads_folder(method: Method) -> Method:
+    """Decorate a method that reads a model's folder to raise ModelError for an OSError; see `model_errors`.
+
+    Args:
+        method: Its first argument is the folder, or the `ModelFolder`.
+    """
+
+    @wraps(method)
+    def reading(self: Any, place: Path | ModelFolder, *args: Any, **named: Any) -> Any:
+        with model_errors(place if isinstance(place, Path) else place.folder):
+            return method(self, place, *args, **named)
+
+    return cast(Method, reading)
 
 
 def read_json(path: Path) -> dict[str, Any]:

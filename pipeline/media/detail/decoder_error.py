@@ -1,10 +1,9 @@
-"""Tell what a soft decoder makes of the photo from what it shows of the scene.
+"""Measure what a soft decoder does to the photo, from the first frame, and apply it to the photo in later frames.
 
-A small model's decoder blurs by more than a pixel, shifts colours, and draws rings of its own around things.
-Held against the photo, its frames differ everywhere, so that a comparison pixel by pixel trusts the photo in patches.
-But the first frame shows the photo itself: what differs there is the decoder's error. It is carried along with the
-photo, so that each frame is compared with what this decoder would make of the photo; and that comparison is made on a
-coarser scale, at which the decoder still draws.
+A small model's decoder blurs by more than a pixel, shifts colours, and adds ringing. Compared with the photo pixel by
+pixel, its frames differ everywhere. But the first frame shows the photo itself, so its difference is the decoder's
+error. The error is warped along with the photo, and each frame is compared with what this decoder would make of the
+photo, on a coarser scale that the decoder still reproduces.
 """
 
 import cv2
@@ -38,9 +37,12 @@ not the photo any more is most like a blurred one, too, but it is as sharp (1.0)
 
 
 def is_soft(first: np.ndarray, photo: np.ndarray, softness: float) -> bool:
-    """Tell whether a decoder blurs its frames and puts marks of its own where the photo's finest texture was.
+    """Tell whether a decoder blurs its frames and adds artefacts in place of the photo's finest texture.
 
-    first, photo: float32 RGB of the drawn size. softness: the blur that makes the photo most like the first frame.
+    Args:
+        first: First frame, float32 RGB of the sampling size.
+        photo: The photo, likewise.
+        softness: The blur that makes the photo most like the first frame, pixels (standard deviation).
     """
     if softness <= SOFT or _fine(first) >= FAINT * _fine(photo):
         return False
@@ -53,15 +55,19 @@ def _fine(image: np.ndarray) -> float:
 
 
 class SoftDecoder:
-    """One clip's decoder. `usual`: what it attains in the first frame, for `compare`."""
+    """The error of one clip's decoder.
+
+    Attributes:
+        usual: What the decoder attains in the first frame, for `compare`.
+    """
 
     def __init__(self, first: np.ndarray, seen: np.ndarray, softness: float) -> None:
         """Measure the error.
 
         Args:
-            first: The first frame, float32 RGB (height, width, 3).
-            seen: The photo, as small and as blurred, in the same form.
-            softness: That blur, drawn pixels (standard deviation).
+            first: First frame, float32 RGB (height, width, 3).
+            seen: The photo, reduced and blurred to match, likewise.
+            softness: That blur, pixels (standard deviation).
         """
         self.usual = usual_in(first, seen, max(SCALE * softness, LEAST_SCALE))
         self._spread = SPREAD * softness
@@ -70,17 +76,20 @@ class SoftDecoder:
         self._planes = cv2.merge([*cv2.split(cv2.subtract(first, seen)), known_in(first, seen, self.usual)])
 
     def moved(self, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the decoder's error, float32 RGB, and where the first frame was the photo, 0..1, both moved by flow.
+        """Warp the decoder's error and the mask of where the first frame was the photo, 0..1.
 
-        flow: frame -> photo, in pixels of its own size, float32 (height, width, 2).
+        Args:
+            flow: Frame -> photo, in pixels of its own size, float32 (height, width, 2).
         """
         *error, known = cv2.split(_moved(self._planes, flow))
         return cv2.merge(error), known
 
     def steady(self, weight: np.ndarray, step: np.ndarray | None) -> np.ndarray:
-        """Return the trust with some of the last frame's in it. Call it once for each frame, in order.
+        """Blend the trust with the previous frame's, to avoid flicker. Call it once for each frame, in order.
 
-        weight: float32 (height, width), 0..1. step: motion to the last frame, as flow in `moved`; None for the first.
+        Args:
+            weight: float32 (height, width), 0..1.
+            step: Motion to the previous frame, as the flow in `moved`; None for the first frame.
         """
         if self._last is not None and step is not None:
             last = _moved(self._last, step)
@@ -90,9 +99,12 @@ class SoftDecoder:
         return weight
 
     def rest(self, frame: np.ndarray, seen: np.ndarray, trust: Trust) -> np.ndarray:
-        """Return the frame less the photo as far as that is trusted; what differs between them only in its coarse part.
+        """Return the frame minus the photo where that is trusted; where they differ, only its coarse part.
 
-        frame: float32 RGB. seen: the photo moved into place, with the decoder's error, float32 RGB. Both drawn size.
+        Args:
+            frame: float32 RGB of the sampling size.
+            seen: The warped photo with the decoder's error, likewise.
+            trust: How far the photo is trusted.
         """
         differs = cv2.subtract(frame, cv2.multiply(seen, cv2.merge([trust.light] * 3)))
         coarse = cv2.subtract(blur(differs, self._spread), frame)

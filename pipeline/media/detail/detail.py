@@ -1,13 +1,12 @@
-"""Give each drawn frame the photo's own detail back, wherever the photo's surface is still to be seen.
+"""Add the photo's own detail to each frame, wherever the frame still shows the photo's surface.
 
-Models draw small (`mini` 256 × 144, SVD 1024 × 576), and their decoders blur more than the size says; the photo has
-what is missing. For each frame the photo is moved into place along optical flow (`photo_flow.py`), made as small and
-soft as the frame, and compared with it (`trust.py`). What it loses on that way is just what the frame lacks: it
-is added as far as the comparison trusts it, in the frame's light. Everything coarser stays the frame's own, so that
-nothing is invented where the video has changed; there the plain enlargement stays.
+Models sample small (`mini` 256 × 144, SVD 1024 × 576), and their decoders blur more than the size explains; the photo
+has what is missing. For each frame the photo is warped along optical flow (`photo_flow.py`), reduced and blurred like
+the frame, and compared with it (`trust.py`). What the photo loses in that reduction is what the frame lacks: it is
+added as far as the comparison trusts it, in the frame's light. Everything coarser stays the frame's own, so nothing is
+invented where the video has changed; there the frame is plainly enlarged.
 
-The same frames give the same result, whatever came in between: all that is carried along is the last frame's flow, and
-its trust.
+The result depends on the frames alone: the only state is the previous frame's flow and trust.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,11 +37,13 @@ def with_detail(
     base: Base | None = None,
     warps: Callable[[np.ndarray], Warps] = CpuWarps,
 ) -> Iterator[np.ndarray]:
-    """Yield each frame at the photo's size, with its detail.
+    """Yield each frame at the photo's size, with its detail. Holds one frame in memory.
 
-    frames: uint8 RGB (height, width, 3), as the model drew them, the first one of the photo itself.
-    photo: uint8 RGB, what the first frame shows, at the output's size. Holds one frame, however long the clip.
-    base: see `Base`. warps: makes what moves the photo, given it: `gpu_warps.GpuWarps` does so on a GPU.
+    Args:
+        frames: uint8 RGB (height, width, 3) of the sampling size; the first one shows the photo.
+        photo: uint8 RGB, what the first frame shows, at the output size.
+        base: See `Base`.
+        warps: Creates the object that warps the photo; `gpu_warps.GpuWarps` does so on a GPU.
     """
     detail: PhotoDetail | None = None
     for frame in frames:
@@ -51,7 +52,7 @@ def with_detail(
 
 
 class PhotoDetail:
-    """One clip's photo, and how its frames are enhanced. Call `enhance` for each frame in order, the first included."""
+    """Add one clip's photo to its frames. Call `enhance` for each frame in order, the first included."""
 
     def __init__(
         self,
@@ -63,8 +64,8 @@ class PhotoDetail:
         """Measure how much blurrier the first frame is than the photo, and prepare to warp the photo if needed.
 
         Args:
-            photo: uint8 RGB (height, width, 3) at the output's size.
-            first: The clip's first frame, uint8 RGB, of the drawn size.
+            photo: uint8 RGB (height, width, 3) at the output size.
+            first: First frame, uint8 RGB of the sampling size.
             base: As in `with_detail`.
             warps: As in `with_detail`.
         """
@@ -86,7 +87,7 @@ class PhotoDetail:
             self._flow = PhotoFlow(begin, self._decoder is not None)
 
     def enhance(self, frame: np.ndarray) -> np.ndarray:
-        """Return the frame at the photo's size, uint8 RGB. frame: uint8 RGB (height, width, 3) of the drawn size."""
+        """Return the frame at the photo's size, uint8 RGB. frame: uint8 RGB (height, width, 3) of the sampling size."""
         if not self.needed:
             return plain(frame, self.size)
         flow = self._flow.find(frame)
@@ -103,7 +104,7 @@ class PhotoDetail:
         return made if self._base is None else with_base(made, frame, 1 - trust.weight, self._base)
 
     def _rest(self, frame: np.ndarray, seen: np.ndarray, trust: Trust) -> np.ndarray:
-        """Return the frame without the photo as far as the photo is trusted, float32, of the drawn size."""
+        """Return the frame minus the photo where that is trusted, float32 of the sampling size."""
         if self._decoder:
             return self._decoder.rest(frame.astype(np.float32), seen, trust)
         share = cv2.merge([cv2.multiply(trust.weight, trust.light)] * 3)
@@ -111,22 +112,26 @@ class PhotoDetail:
 
 
 def with_base(made: np.ndarray, frame: np.ndarray, share: np.ndarray, base: Base) -> np.ndarray:
-    """Add what the base gives, as far as the photo does not. share: 0..1, float32 of the frame's size."""
+    """Add what the base gives where the photo gives nothing.
+
+    Args:
+        made: The enlarged frame, uint8 RGB.
+        frame: The frame, uint8 RGB of the sampling size.
+        share: How far the photo is used, 0..1, float32 of the frame's size.
+        base: See `Base`.
+    """
     large = cv2.resize(share, (made.shape[1], made.shape[0]), interpolation=cv2.INTER_LINEAR)
     return cv2.add(made, cv2.multiply(base(frame, share), cv2.merge([large] * 3)), dtype=cv2.CV_8U)
 
 
 def plain(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Enlarge without detail. size: (width, height)."""
+    """Enlarge a frame without detail. size: (width, height)."""
     if (frame.shape[1], frame.shape[0]) == size:
         return frame
     return cv2.resize(frame, size, interpolation=cv2.INTER_LANCZOS4)
 
 
 def measure_blur(photo: np.ndarray, first: np.ndarray) -> float:
-    """Return the blur, in drawn pixels (standard deviation), that makes the photo most like the first frame.
-
-    photo, first: uint8 RGB of one size.
-    """
+    """Return the blur (standard deviation, pixels) that makes the photo most like the first frame. Both uint8 RGB."""
     sharp = photo.astype(np.float32)
     return min(BLURS, key=lambda sigma: cv2.norm(blur(sharp, sigma), first.astype(np.float32), cv2.NORM_L2SQR))

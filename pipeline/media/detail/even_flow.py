@@ -1,4 +1,4 @@
-"""Take the errors of a flow search off its flow: a patch errs by a tenth of a pixel, its surroundings together less."""
+"""Reduce the error of optical flow: single patches err by a tenth of a pixel, the average of many errs less."""
 
 import cv2
 import numpy as np
@@ -19,13 +19,14 @@ FAR = 9.0
 
 
 def evened(flow: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return the flow, nearer to what its surroundings say where it hardly differs from that.
+    """Smooth the flow where it hardly differs from its surroundings.
 
-    The camera's motion, an affine one, is taken out first and put back after: a zoom's flow grows from the middle on,
-    and blurring it would change it at the edges.
+    The camera's motion, an affine one, is removed first and added back afterwards: a zoom's flow grows from the centre,
+    and blurring would change it at the edges.
 
-    flow: float32 (height, width, 2). inside: 0..1, float32 (height, width): where the flow leads into the photo; what
-    is found elsewhere says nothing.
+    Args:
+        flow: float32 (height, width, 2).
+        inside: 0..1, float32 (height, width): where the flow leads into the photo. Flow elsewhere is ignored.
     """
     height, width = flow.shape[:2]
     astray = FAR * (1 - inside)

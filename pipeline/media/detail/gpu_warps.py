@@ -1,4 +1,4 @@
-"""The same as `warps.CpuWarps` in torch, for a GPU: the same picture to within one grey level."""
+"""Implement `warps.Warps` in torch, for a GPU; equal to `CpuWarps` within one grey level."""
 
 from functools import lru_cache
 
@@ -11,17 +11,17 @@ from ..interpolate import grid, half_pixels
 
 
 class GpuWarps:
-    """`Warps` on a GPU. What is moved is float32 (3, height, width) of whole numbers, at the output's size."""
+    """`Warps` on a GPU. A warped photo is float32 (3, height, width) of whole numbers, at the output size."""
 
     def __init__(self, photo: np.ndarray, device: torch.device) -> None:
         """Copy the photo to the device, with its half-pixels.
 
         Args:
-            photo: uint8 RGB (height, width, 3) at the output's size.
-            device: Computes.
+            photo: uint8 RGB (height, width, 3) at the output size.
+            device: The computing device.
 
         Raises:
-            OutOfMemoryError: It has too little memory.
+            OutOfMemoryError: The device has too little memory.
         """
         self.size = photo.shape[1], photo.shape[0]
         self._device = device
@@ -57,7 +57,7 @@ class GpuWarps:
         return made.round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 
     def _resized(self, image: np.ndarray | torch.Tensor, size: tuple[int, int], how: int) -> torch.Tensor:
-        """Resize along each axis by a product with OpenCV's own weights. Returns (channels, height, width)."""
+        """Resize with OpenCV's own weights, by one product per axis. Returns (channels, height, width)."""
         if isinstance(image, np.ndarray):
             image = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self._device)
         rows = _weights(image.shape[1], size[1], how, self._device)
@@ -67,6 +67,6 @@ class GpuWarps:
 
 @lru_cache(maxsize=16)
 def _weights(length: int, wanted: int, how: int, device: torch.device) -> torch.Tensor:
-    """Return the weights that resize a row of `length` pixels to `wanted` ones, float32 (wanted, length)."""
+    """Return the matrix that resizes a row of `length` pixels to `wanted` ones, float32 (wanted, length)."""
     weights = cv2.resize(np.eye(length, dtype=np.float32), (length, wanted), interpolation=how)
     return torch.from_numpy(weights).to(device)

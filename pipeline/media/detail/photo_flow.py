@@ -1,4 +1,4 @@
-"""Find where each point of a drawn frame lies in the photo: dense optical flow, carried along from frame to frame."""
+"""Find where each point of a frame lies in the photo: dense optical flow, tracked from frame to frame."""
 
 import cv2
 import numpy as np
@@ -21,21 +21,23 @@ EVEN = 5.0
 
 
 class PhotoFlow:
-    """Flow from each frame of a clip to the photo. Call `find` once for each frame, in order.
+    """Track the flow from each frame of a clip to the photo. Call `find` once for each frame, in order.
 
-    The search begins at the last frame's flow, moved along by the motion since: a fast pan is followed as far as the
-    photo reaches (2 to 3 dB over 24 frames against a search that begins at nothing each time).
+    The search starts from the previous frame's flow, advanced by the motion since. So fast pans are followed as far as
+    the photo reaches (2 to 3 dB over 24 frames against a search that starts from zero).
 
-    step: the motion from the frame found last to the one before, in pixels of `size`; None for the first.
+    Attributes:
+        size: (width, height) of the flow.
+        step: Motion from the latest frame to the one before, in pixels of `size`; None for the first frame.
     """
 
     def __init__(self, photo: np.ndarray, soft: bool = False) -> None:
         """Choose the size of the search, and prepare the photo for it.
 
         Args:
-            photo: uint8 RGB (height, width, 3), as blurred as the frames are: a flow between equals finds more.
-            soft: The frames' decoder blurs, and adds marks of its own, which a fine search would follow. Then the first
-                frame serves as photo.
+            photo: uint8 RGB (height, width, 3), blurred like the frames: the search works best between equals.
+            soft: The decoder blurs and adds artefacts, which a fine search would follow. The first frame then serves as
+                photo.
         """
         drawn = max(photo.shape[:2])
         scale = min(max(FINER * drawn, FLOW_SIDES[0]), FLOW_SIDES[1], LARGEST * drawn) / drawn
@@ -48,9 +50,10 @@ class PhotoFlow:
         self.step: np.ndarray | None = None
 
     def find(self, frame: np.ndarray) -> np.ndarray:
-        """Return the motion frame -> photo in pixels of `size`, float32 (height, width, 2).
+        """Return the flow frame -> photo in pixels of `size`, float32 (height, width, 2).
 
-        frame: uint8 RGB (height, width, 3) in the photo's shape, any size.
+        Args:
+            frame: uint8 RGB (height, width, 3) in the photo's aspect ratio, any size.
         """
         now = self._grey(frame)
         start = None
@@ -89,7 +92,7 @@ def _fine_search(finest: int) -> cv2.DISOpticalFlow:
 
 
 def _quick_search() -> cv2.DISOpticalFlow:
-    """Make the fast flow search between two frames: its result is only where the other search begins."""
+    """Create the fast flow search between two frames, whose result initialises the other search."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(2)
     dis.setGradientDescentIterations(12)

@@ -1,4 +1,4 @@
-"""Decide from sizes alone whether a photo has detail that a video lacks, and cut the photo to what the video shows."""
+"""Decide from sizes alone whether a photo has detail that a video lacks, and crop the photo to what the video shows."""
 
 from PIL import Image
 
@@ -13,18 +13,38 @@ FINER = 1.2
 
 
 def enlarged(drawn: tuple[int, int], trim: int, size: tuple[int, int]) -> bool:
-    """Return whether the output has more pixels than the model draws. Sizes: (width, height). trim: off each edge."""
+    """Tell whether the output has more pixels than the sampled frames.
+
+    Args:
+        drawn: Sampling size (width, height).
+        trim: Pixels cut off each edge of the sampled frames.
+        size: Output size (width, height).
+    """
     return size[0] > LARGER * (drawn[0] - 2 * trim)
 
 
 def too_small(photo: tuple[int, int], drawn: tuple[int, int], fit: Fit) -> bool:
-    """Return whether the photo has about as few pixels as the model draws. photo, drawn: (width, height)."""
+    """Tell whether the photo has about as few pixels as the sampled frames.
+
+    Args:
+        photo: (width, height) of the photo.
+        drawn: Sampling size (width, height).
+        fit: How the photo is fitted.
+    """
     across, down = photo[0] / drawn[0], photo[1] / drawn[1]
     return (max if fit == "pad" else min)(across, down) < FINER
 
 
 def gives_detail(photo: tuple[int, int], drawn: tuple[int, int], trim: int, size: tuple[int, int], fit: Fit) -> bool:
-    """Return whether detail surely comes from the photo; at the drawn size the first frame's blur decides."""
+    """Tell whether the photo certainly gives detail. At the sampling size the first frame's blur decides later.
+
+    Args:
+        photo: (width, height) of the photo.
+        drawn: Sampling size (width, height).
+        trim: Pixels cut off each edge of the sampled frames.
+        size: Output size (width, height).
+        fit: How the photo is fitted.
+    """
     return enlarged(drawn, trim, size) and not too_small(photo, drawn, fit)
 
 
@@ -36,10 +56,15 @@ def photo_for_detail(
     fit: Fit,
     position: float = 0.5,
 ) -> Image.Image:
-    """Return what the clip's first frame shows of the photo, at the output's size, with the photo's own detail.
+    """Return the part of the photo that the first frame shows, at the output size, with the photo's own detail.
 
-    image: the whole photo, RGB. drawn: (width, height) that the model draws. trim: pixels of that cut off at each edge.
-    size: (width, height) of the output. fit, position: as the photo was fitted to what is drawn.
+    Args:
+        image: The whole photo, RGB.
+        drawn: Sampling size (width, height).
+        trim: Pixels cut off each edge of the sampled frames.
+        size: Output size (width, height).
+        fit: How the photo was fitted to the sampling size.
+        position: See `sizes.fit_photo`.
     """
     inner = drawn[0] - 2 * trim, drawn[1] - 2 * trim
     # Fitted in the shape that is drawn: the output's may differ by a few pixels, over which the frames are stretched.

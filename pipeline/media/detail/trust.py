@@ -1,4 +1,4 @@
-"""Decide where a drawn frame still shows the photo's surface, and how much brighter or darker. At drawn size."""
+"""Decide where a frame still shows the photo's surface, and how much brighter or darker. All at the sampling size."""
 
 from typing import NamedTuple
 
@@ -55,11 +55,11 @@ SMOOTH = 1.5
 
 
 class Trust(NamedTuple):
-    """How far the photo's detail can be trusted at each pixel of a frame. Both arrays float32 (height, width).
+    """How far the photo's detail can be trusted at each pixel of a frame. Both arrays are float32 (height, width).
 
     Attributes:
-        weight: How much of the photo's detail belongs here, 0..1.
-        light: The frame's brightness over the photo's.
+        weight: Share of the photo's detail to add, 0..1.
+        light: The frame's brightness divided by the photo's.
     """
 
     weight: np.ndarray
@@ -67,14 +67,14 @@ class Trust(NamedTuple):
 
 
 class Textures(NamedTuple):
-    """The finest drawn texture of a frame beside the photo's. All float32 (height, width).
+    """The finest texture of a frame compared with the photo's. All arrays are float32 (height, width).
 
     Attributes:
         likeness: 0..1.
         sharpness: 0..1.
-        focus: 0..1.
-        common: Of what both have; grey levels, root mean square.
-        strength: Of the photo's own; grey levels, root mean square.
+        focus: As sharpness, over a wider neighbourhood, 0..1.
+        common: Texture that both have; grey levels, root mean square.
+        strength: The photo's own texture; grey levels, root mean square.
     """
 
     likeness: np.ndarray
@@ -85,13 +85,13 @@ class Textures(NamedTuple):
 
 
 class Usual(NamedTuple):
-    """What a model attains where it surely shows the photo, in a clip's first frame: its own noise and blur. 0.7..1.
+    """What a model attains where it certainly shows the photo: in a clip's first frame. Values 0.7..1.
 
     Attributes:
         likeness: As in `Textures`.
         sharpness: As in `Textures`.
-        focus: As sharpness, in a wider surrounding.
-        scale: Standard deviation in pixels by which both are blurred first.
+        focus: As in `Textures`.
+        scale: Blur applied to both first, pixels (standard deviation).
     """
 
     likeness: float = 1.0
@@ -101,14 +101,20 @@ class Usual(NamedTuple):
 
 
 def usual_in(first: np.ndarray, seen: np.ndarray, scale: float = 0.0) -> Usual:
-    """Measure the first frame against the photo. Both float32 RGB (height, width, 3), 0..255; scale: as in Usual."""
+    """Measure the first frame against the photo.
+
+    Args:
+        first: First frame, float32 RGB (height, width, 3), 0..255.
+        seen: The photo, likewise.
+        scale: As in `Usual`.
+    """
     found = _textures(_grey(first, scale), _grey(seen, scale), 1.0, scale)
     attained = (_attained(found, one) for one in (found.likeness, found.sharpness, found.focus))
     return Usual(*(max(LEAST_USUAL, one) for one in attained))._replace(scale=scale)
 
 
 def agreement(first: np.ndarray, seen: np.ndarray) -> float:
-    """Return how alike the finest textures of the first frame and the photo are, 0..1. Arguments as in usual_in."""
+    """Return the likeness of the first frame's and the photo's finest textures, 0..1. Arguments as in `usual_in`."""
     found = _textures(_grey(first, 0.0), _grey(seen, 0.0), 1.0, 0.0)
     return _attained(found, found.likeness)
 
@@ -118,17 +124,22 @@ def _attained(found: Textures, one: np.ndarray) -> float:
 
 
 def known_in(first: np.ndarray, seen: np.ndarray, usual: Usual) -> np.ndarray:
-    """Return where the first frame shows the photo at all, 0..1, float32 (height, width). Arguments as in usual_in."""
+    """Return where the first frame shows the photo, 0..1, float32 (height, width). Arguments as in `usual_in`."""
     found = _textures(_grey(first, usual.scale), _grey(seen, usual.scale), 1.0, usual.scale)
     return cv2.min(cv2.pow(found.likeness / usual.likeness, LIKENESS), 1.0)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usual) -> Trust:
-    """Compare a drawn frame with the photo as it would look there, moved into place and drawn as small and soft.
+    """Compare a frame with the photo, warped into place and reduced and blurred like the frame.
 
-    frame, seen: float32 RGB (height, width, 3), 0..255. inside: float32 (height, width), 0 where the photo ends.
-    The finest drawn texture must be the same (a surface that is covered, changed, or moves in a way that was not found
-    has another one) and as strong; the colours must be too. A change of light is followed, as a factor.
+    The finest texture must be the same and as strong: a surface that is covered, has changed, or moves in a way that
+    was not found has another one. The colours must match, too. A change of light is followed, as a factor.
+
+    Args:
+        frame: float32 RGB (height, width, 3), 0..255.
+        seen: The warped photo, likewise.
+        inside: float32 (height, width), 0 outside the photo.
+        usual: What this clip's model attains.
     """
     here, there = _grey(frame, usual.scale), _grey(seen, usual.scale)
     light = cv2.divide(cv2.add(_wide(here), DARK), cv2.add(_wide(there), DARK))  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -146,9 +157,13 @@ def compare(frame: np.ndarray, seen: np.ndarray, inside: np.ndarray, usual: Usua
 
 
 def _textures(here: np.ndarray, there: np.ndarray, light: np.ndarray | float, scale: float) -> Textures:
-    """Compare the finest drawn texture of two pictures.
+    """Compare the finest texture of two pictures.
 
-    here, there: grey pictures, blurred by `scale`. What is compared is as much coarser as that blur makes it.
+    Args:
+        here: Grey picture, blurred by `scale`.
+        there: Likewise.
+        light: Brightness of `here` divided by that of `there`.
+        scale: The blur; the compared texture is coarser by as much.
     """
     times = max(1.0, scale)
     ours = cv2.subtract(here, blur(here, BAND * times))
@@ -167,7 +182,7 @@ def _grey(image: np.ndarray, scale: float) -> np.ndarray:
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur, standard deviation in pixels; below a twentieth of one nothing is done."""
+    """Apply a Gaussian blur, standard deviation in pixels; none below a twentieth of a pixel."""
     if sigma < 0.05:
         return image
     side = 2 * max(1, round(3 * sigma)) + 1
@@ -175,7 +190,7 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _wide(grey: np.ndarray) -> np.ndarray:
-    """Blur by six pixels, in a fraction of the time: on a smaller picture."""
+    """Blur by six pixels, on a reduced picture for speed."""
     height, width = grey.shape
     small = cv2.resize(grey, (max(1, width // LIGHT), max(1, height // LIGHT)), interpolation=cv2.INTER_AREA)
     return cv2.resize(blur(small, 1.5), (width, height), interpolation=cv2.INTER_LINEAR)

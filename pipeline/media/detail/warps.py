@@ -1,4 +1,4 @@
-"""Move a photo into place and add its detail to a frame: the work of `detail.py` at the output's size, on the CPU."""
+"""Warp a photo and add its detail to a frame: the work of `detail.py` at the output size, on the CPU."""
 
 from typing import Any, Protocol
 
@@ -9,32 +9,36 @@ from ..interpolate import grid, half_pixels, sample
 
 
 class Warps(Protocol):
-    """One photo, and how it is moved and added. What `moved` returns is only for the other two methods."""
+    """Warp one photo and add it to frames. The result of `moved` is only for the other two methods."""
 
     def moved(self, flow: np.ndarray) -> Any:
-        """Return the photo where the frame has it.
+        """Warp the photo to a frame.
 
-        flow: frame -> photo, in pixels of its own size, float32 (height, width, 2).
+        Args:
+            flow: Frame -> photo, in pixels of its own size, float32 (height, width, 2).
         """
         ...
 
     def drawn(self, moved: Any, size: tuple[int, int]) -> np.ndarray:
-        """Return it in the drawn size (width, height), float32 RGB, 0..255."""
+        """Reduce a warped photo to the sampling size (width, height), float32 RGB, 0..255."""
         ...
 
     def added(self, rest: np.ndarray, moved: Any, share: np.ndarray) -> np.ndarray:
-        """Return rest + share * moved, each enlarged to the output's size: uint8 RGB.
+        """Return rest + share * moved, each enlarged to the output size: uint8 RGB.
 
-        rest: float32 RGB. share: float32 (height, width). Both of the drawn size.
+        Args:
+            rest: float32 RGB of the sampling size.
+            moved: The warped photo.
+            share: float32 (height, width) of the sampling size.
         """
         ...
 
 
 class CpuWarps:
-    """`Warps` with OpenCV. What is moved is RGBA, uint8, at the output's size."""
+    """`Warps` with OpenCV. A warped photo is RGBA, uint8, at the output size."""
 
     def __init__(self, photo: np.ndarray) -> None:
-        """Prepare the photo's half-pixels. photo: uint8 RGB (height, width, 3) at the output's size."""
+        """Prepare the photo's half-pixels. photo: uint8 RGB (height, width, 3) at the output size."""
         self.size = photo.shape[1], photo.shape[0]
         self._fine = half_pixels(photo)
 
@@ -51,7 +55,7 @@ class CpuWarps:
         return cv2.cvtColor(small, cv2.COLOR_RGBA2RGB).astype(np.float32)
 
     def added(self, rest: np.ndarray, moved: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """See `Warps`. What the photo loses by being drawn is added to the frame."""
+        """See `Warps`. What the photo loses by the reduction is added to the frame."""
         rest = cv2.resize(rest, self.size, interpolation=cv2.INTER_LANCZOS4)
         large = cv2.resize(share, self.size, interpolation=cv2.INTER_LINEAR)
         moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)

@@ -41,7 +41,12 @@ MAX_ASPECT = 8.0
 
 
 class Photo(NamedTuple):
-    """A normalised photo. image: RGB, upright, sRGB, without metadata. notes: about what the file lacks."""
+    """A normalised photo.
+
+    Attributes:
+        image: RGB, upright, sRGB, without metadata.
+        notes: About what the file lacks, for the user.
+    """
 
     image: Image.Image
     notes: tuple[Message, ...] = ()

@@ -1,8 +1,8 @@
 """Add an upscaler's detail to frames so that it follows the motion instead of flickering.
 
-The network sees one frame at a time. A little noise makes it draw another texture on the same surface, and thirty of
-those a second flicker. What it adds is therefore mixed with what it added to the last frame, carried along optical
-flow, as far as both frames show the same thing there.
+The network sees one frame at a time. Slight noise makes it produce another texture on the same surface, and thirty of
+those per second flicker. So its detail is blended with that of the previous frame, warped along optical flow, as far as
+both frames show the same thing there.
 """
 
 import logging
@@ -34,13 +34,15 @@ COUNTS = 0.04
 
 
 class GaveUp(Exception):
-    """Memory ran out at the smallest tile; the video is to be made without the upscaler."""
+    """Memory ran out at the smallest tile: the video must be made without the upscaler."""
 
 
 class LearnedDetail:
-    """What an upscaler adds to the frames of one clip. Call `add` for each frame in order.
+    """Add an upscaler's detail to the frames of one clip. Call `add` for each frame in order.
 
-    between: called after each tile, may be replaced; what it raises ends the work.
+    Attributes:
+        size: (width, height) of the output.
+        between: Called after each tile; replaceable. Ends the work by raising.
     """
 
     def __init__(
@@ -57,8 +59,8 @@ class LearnedDetail:
             upscaler: The loaded network.
             size: (width, height) of the output.
             sides: The tiles' size at each frame.
-            warn: Takes a warning for the user.
-            kept: Share of the detail that is carried over from the last frame, 0..1.
+            warn: Receives a warning for the user.
+            kept: Share of the previous frame's detail to keep, 0..1.
         """
         self.size = size
         self.between: Callable[[], None] = lambda: None
@@ -68,10 +70,15 @@ class LearnedDetail:
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def add(self, frame: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
-        """Return what is to be added to the plainly enlarged frame, float32 (height, width, 3) of the output's size.
+        """Return the detail to add to the plainly enlarged frame, float32 (height, width, 3) of the output size.
 
-        frame: uint8 RGB. share: 0..1 (height, width) of the frame's size, how much of the result will be taken; what
-        will not be is not computed. None: all of it. Raise GaveUp.
+        Args:
+            frame: uint8 RGB.
+            share: How much of the result will be used, 0..1, (height, width) of the frame's size; unused parts are not
+                computed. None = all of it.
+
+        Raises:
+            GaveUp: Memory ran out at the smallest tile.
         """
         wanted = None if share is None else share >= COUNTS
         added = self._enlarged(frame, wanted)
@@ -84,7 +91,7 @@ class LearnedDetail:
         return added
 
     def enlarge(self, frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield each frame at the output's size with all that is added."""
+        """Yield each frame at the output size with all of its added detail."""
         for frame in frames:
             plain = cv2.resize(frame, self.size, interpolation=cv2.INTER_LANCZOS4)
             yield cv2.add(plain, self.add(frame), dtype=cv2.CV_8U)
@@ -99,7 +106,7 @@ class LearnedDetail:
         return cv2.subtract(shown, plain, dtype=cv2.CV_32F)
 
     def _tiled(self, frame: np.ndarray, wanted: np.ndarray | None) -> np.ndarray:
-        """Take smaller tiles until one fits."""
+        """Run the network with smaller and smaller tiles until one fits."""
         while True:
             side = self._sides.side(self._count)
             try:
@@ -121,7 +128,7 @@ class LearnedDetail:
             )
 
     def _steadied(self, grey: np.ndarray, added: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Mix in what was added to the last frame, where this one shows the same surface."""
+        """Blend in the previous frame's detail where this frame shows the same surface."""
         assert self._last is not None
         before, earlier, was_known = self._last
         to_last = self._search.calc(grey, before, None)  # pyright: ignore[reportCallIssue, reportArgumentType]

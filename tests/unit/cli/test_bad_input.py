@@ -8,9 +8,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.queue.jobs import Jobs
+from fanslymotion.tests.own_models import use_folder
 from PIL import Image
 
 

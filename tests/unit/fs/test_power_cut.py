@@ -14,7 +14,6 @@ from fanslymotion.fs import commit_new, part_path, write_whole
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import Remote, RemoteFile
 from fanslymotion.models.download.model import Manifest
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.media.photo.decode_process import decode
@@ -22,6 +21,7 @@ from fanslymotion.pipeline.media.photo.load import load_photo, save_photo
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.tests.power import Disk, cuts
 from fanslymotion.ui.auth.logins import session_key
 from fanslymotion.ui.uploads.photos import Photos, make_poster

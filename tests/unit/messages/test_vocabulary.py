@@ -1,4 +1,4 @@
-"""One vocabulary for page, command line, log and README: words of the trade, in both languages."""
+"""One vocabulary for page, command line, log and the user's documentation: words of the trade, in both languages."""
 
 import json
 import re
@@ -9,7 +9,13 @@ from fanslymotion.presets.options import OPTIONS
 from fanslymotion.settings import ROOT
 
 SEEN = {
-    "en": (ROOT / "messages" / "en.toml", ROOT / "ui" / "locales" / "en.json", ROOT / "README.md"),
+    "en": (
+        ROOT / "messages" / "en.toml",
+        ROOT / "ui" / "locales" / "en.json",
+        ROOT / "README.md",
+        ROOT / "docs" / "models.md",
+        ROOT / "docs" / "server.md",
+    ),
     "ru": (ROOT / "messages" / "ru.toml", ROOT / "ui" / "locales" / "ru.json"),
 }
 UNWANTED = {

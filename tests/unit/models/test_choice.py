@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.models.choice import abilities, in_order, purpose_of, recommended, seamless
-from fanslymotion.models.registry import list_models, use_folder
+from fanslymotion.models.registry import list_models
 from fanslymotion.pipeline.families.base import ModelFiles
 from fanslymotion.pipeline.families.ltx import random_model as ltx
 from fanslymotion.pipeline.families.svd import StableVideoDiffusion
 from fanslymotion.pipeline.families.svd import random_model as svd
 from fanslymotion.presets import PURPOSES, ModelPreset, Presets, load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from fanslymotion.models.download import model, part_file
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.models.download.model import download
-from fanslymotion.models.registry import check, list_models, list_upscalers, look, remove, use_folder
+from fanslymotion.models.registry import check, list_models, list_upscalers, look, remove
 from fanslymotion.presets import load_presets
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.tests.tiny_upscaler import RRDB, write
 from typer.testing import CliRunner
 

@@ -12,10 +12,11 @@ from fanslymotion.errors import BadInput, ModelError
 from fanslymotion.models.choice import in_order, recommended
 from fanslymotion.models.find import default_model, find_model, find_upscaler, require_model
 from fanslymotion.models.first_video import first_cost
-from fanslymotion.models.registry import list_models, list_upscalers, look, use_folder
+from fanslymotion.models.registry import list_models, list_upscalers, look
 from fanslymotion.models.use import use_model
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 
 REASONS = {"ESTALE": errno.ESTALE, "EHOSTDOWN": errno.EHOSTDOWN, "EACCES": errno.EACCES, "EIO": errno.EIO}
 

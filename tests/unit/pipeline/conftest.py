@@ -37,7 +37,7 @@ def tiny_model(models_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def renderer(tiny_model: Path) -> "LoadedModel":
+def loaded(tiny_model: Path) -> "LoadedModel":
     from fanslymotion.pipeline.families.svd.folder import ModelFolder, folder_preset
     from fanslymotion.pipeline.families.svd.model import choose_placement, load
 

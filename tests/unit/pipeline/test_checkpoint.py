@@ -35,8 +35,8 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_comes_back_as_it_was(tmp_path: Path) -> None:
-    keeper = Checkpoints(tmp_path / "work", "key", lambda: {"decode_chunk": 7})
-    keeper.now(state())
+    checkpoints = Checkpoints(tmp_path / "work", "key", lambda: {"decode_chunk": 7})
+    checkpoints.now(state())
     saved = Checkpoints(tmp_path / "work", "key").load()
     assert saved is not None
     assert saved.note == {"decode_chunk": 7}
@@ -65,37 +65,37 @@ def test_a_state_does_not_hold_its_file(tmp_path: Path) -> None:
 
 def test_written_at_most_every_interval_and_at_once_when_asked(tmp_path: Path) -> None:
     now = 0.0
-    keeper = Checkpoints(tmp_path, "key", interval=30, clock=lambda: now)
-    keeper.step(state(step=1))
+    checkpoints = Checkpoints(tmp_path, "key", interval=30, clock=lambda: now)
+    checkpoints.step(state(step=1))
     assert not files(tmp_path)
     now = 29.0
-    keeper.step(state(step=2))
+    checkpoints.step(state(step=2))
     assert not files(tmp_path)
     now = 31.0
-    keeper.step(state(step=3))
+    checkpoints.step(state(step=3))
     assert len(files(tmp_path)) == 1
     now = 40.0
-    keeper.now(state(step=4))
+    checkpoints.now(state(step=4))
     now = 65.0
-    keeper.step(state(step=5))
-    saved = keeper.load()
+    checkpoints.step(state(step=5))
+    saved = checkpoints.load()
     assert saved is not None
     assert saved.state.step == 4
     now = 71.0
-    keeper.step(state(step=6))
-    saved = keeper.load()
+    checkpoints.step(state(step=6))
+    saved = checkpoints.load()
     assert saved is not None
     assert saved.state.step == 6
 
 
 def test_only_the_newest_files_stay(tmp_path: Path) -> None:
-    keeper = Checkpoints(tmp_path, "key")
+    checkpoints = Checkpoints(tmp_path, "key")
     for step in range(1, 6):
-        keeper.now(state(step=step))
+        checkpoints.now(state(step=step))
     assert [path.name for path in files(tmp_path)] == ["checkpoint-000004.safetensors", "checkpoint-000005.safetensors"]
     Checkpoints(tmp_path, "key").now(state(step=6))
     assert [path.name for path in files(tmp_path)] == ["checkpoint-000005.safetensors", "checkpoint-000006.safetensors"]
-    keeper.clear()
+    checkpoints.clear()
     assert not files(tmp_path)
 
 
@@ -127,9 +127,9 @@ def not_finite(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [truncate, scramble, empty, other_version, foreign, not_finite])
 def test_a_bad_one_gives_way_to_the_one_before(damage: Any, tmp_path: Path, caplog: Any) -> None:
-    keeper = Checkpoints(tmp_path, "key")
-    keeper.now(state(step=1))
-    keeper.now(state(step=2))
+    checkpoints = Checkpoints(tmp_path, "key")
+    checkpoints.now(state(step=1))
+    checkpoints.now(state(step=2))
     damage(tmp_path / "checkpoint-000002.safetensors")
     with caplog.at_level(logging.WARNING):
         saved = Checkpoints(tmp_path, "key").load()
@@ -150,10 +150,10 @@ def same(one: Saved, other: Saved) -> bool:
 
 def test_no_flipped_bit_is_gone_on_with(tmp_path: Path) -> None:
     """Bits all over the file: it means what it did (a blank between two words), or the one before is taken."""
-    keeper = Checkpoints(tmp_path, "key", note=lambda: {"width": 448})
-    keeper.now(state(step=1))
-    keeper.now(state(step=2))
-    original, before = keeper.load(), None
+    checkpoints = Checkpoints(tmp_path, "key", note=lambda: {"width": 448})
+    checkpoints.now(state(step=1))
+    checkpoints.now(state(step=2))
+    original, before = checkpoints.load(), None
     path = tmp_path / "checkpoint-000002.safetensors"
     whole = path.read_bytes()
     data = 8 + int.from_bytes(whole[:8], "little")
@@ -163,7 +163,7 @@ def test_no_flipped_bit_is_gone_on_with(tmp_path: Path) -> None:
         flipped = bytearray(whole)
         flipped[n] ^= 1 << n % 8
         path.write_bytes(flipped)
-        found = keeper.load()
+        found = checkpoints.load()
         assert found is not None
         assert original is not None
         if found.state.step == 1:
@@ -215,21 +215,21 @@ def test_no_folder_is_no_checkpoint(tmp_path: Path) -> None:
 def test_a_full_disk_costs_the_checkpoint_not_the_job(
     tmp_path: Path, caplog: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = Checkpoints(tmp_path, "key")
-    keeper.now(state(step=1))
+    checkpoints = Checkpoints(tmp_path, "key")
+    checkpoints.now(state(step=1))
 
     def full(part: Path, path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module, "commit", full)
     with caplog.at_level(logging.WARNING):
-        keeper.now(state(step=2))
-        keeper.now(state(step=3))
+        checkpoints.now(state(step=2))
+        checkpoints.now(state(step=3))
     assert caplog.text.count("the disk is full") == 1, "said once, not at every attempt"
     assert [path.name for path in files(tmp_path)] == ["checkpoint-000001.safetensors"]
     monkeypatch.undo()
-    keeper.now(state(step=4))
-    saved = keeper.load()
+    checkpoints.now(state(step=4))
+    saved = checkpoints.load()
     assert saved is not None
     assert saved.state.step == 4
 
@@ -249,10 +249,10 @@ def test_a_plan_is_recorded_before_anything_is_sampled(tmp_path: Path, caplog: A
 
 
 def test_another_plan_of_the_same_size_keeps_the_latents(tmp_path: Path) -> None:
-    keeper = Checkpoints(tmp_path, "key", lambda: {"width": 448, "chunked": False})
-    keeper.now(state(step=1))
-    keeper.now(state(step=2))
-    before = keeper.load()
+    checkpoints = Checkpoints(tmp_path, "key", lambda: {"width": 448, "chunked": False})
+    checkpoints.now(state(step=1))
+    checkpoints.now(state(step=2))
+    before = checkpoints.load()
     assert before is not None
     keep_note(tmp_path, {"width": 448, "chunked": False}, SHAPE)
     assert len(files(tmp_path)) == 2, "there is nothing new to write"
@@ -265,9 +265,9 @@ def test_another_plan_of_the_same_size_keeps_the_latents(tmp_path: Path) -> None
 
 
 def test_a_plan_of_another_size_begins_anew(tmp_path: Path) -> None:
-    keeper = Checkpoints(tmp_path, "key", lambda: {"width": 448})
-    keeper.now(state(step=1))
-    keeper.now(state(step=2))
+    checkpoints = Checkpoints(tmp_path, "key", lambda: {"width": 448})
+    checkpoints.now(state(step=1))
+    checkpoints.now(state(step=2))
     keep_note(tmp_path, {"width": 256}, SHAPE)
     assert newest_note(tmp_path) == ({"width": 256}, False)
     assert [path.name for path in files(tmp_path)] == ["checkpoint-000003.safetensors"]
@@ -278,9 +278,9 @@ def test_a_plan_of_another_size_begins_anew(tmp_path: Path) -> None:
 
 
 def test_a_damaged_checkpoint_does_not_hide_the_one_before_from_a_new_plan(tmp_path: Path) -> None:
-    keeper = Checkpoints(tmp_path, "key", lambda: {"width": 448})
-    keeper.now(state(step=1))
-    keeper.now(state(step=2))
+    checkpoints = Checkpoints(tmp_path, "key", lambda: {"width": 448})
+    checkpoints.now(state(step=1))
+    checkpoints.now(state(step=2))
     truncate(tmp_path / "checkpoint-000002.safetensors")
     keep_note(tmp_path, {"width": 448, "chunked": True}, SHAPE)
     saved = Checkpoints(tmp_path, "key").load()

@@ -180,7 +180,7 @@ def test_after_a_first_few_the_next_ones_are_as_many_as_said() -> None:
     clock.enter(Stage.DECODING, together=10)
     hand.now += 3
     clock.done(3, together=10)
-    assert clock.course.unit == pytest.approx(10)
+    assert clock.extrapolation.unit == pytest.approx(10)
     hand.now += 5
     clock.done(8, more=True)
     assert clock.share == pytest.approx(8 / sum(UNITS.values()))

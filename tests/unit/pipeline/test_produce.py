@@ -283,14 +283,14 @@ def test_numbers_that_are_not_finite_fail_at_the_step_they_appear(run: Callable,
         handle.remove()
 
 
-def test_a_failed_encode_leaves_the_vae_in_its_numbers(renderer: LoadedModel) -> None:
+def test_a_failed_encode_leaves_the_vae_in_its_numbers(loaded: LoadedModel) -> None:
     """A half-precision VAE is raised to float32 to encode the photo, and goes back whatever happens there."""
-    vae = renderer.vae
+    vae = loaded.vae
     vae.to(torch.float16)
     handle = vae.encoder.register_forward_pre_hook(_fail)
     try:
         with pytest.raises(RuntimeError, match="out of luck"):
-            encode(renderer, torch.zeros(1, 3, 72, 128))
+            encode(loaded, torch.zeros(1, 3, 72, 128))
         assert vae.dtype == torch.float16
     finally:
         handle.remove()

@@ -17,10 +17,10 @@ def test_plan(frames: int, total: int, count: int, overlap: int) -> None:
     assert plan_windows(total, frames) == WindowPlan(total, frames, count, overlap)
 
 
-@example(total=36, frames=14, share=0.36, loop=1)
-@given(total=st.integers(1, 600), frames=st.integers(2, 60), share=st.floats(0, 0.9), loop=st.integers(0, 60))
-def test_every_plan_reaches_its_end_with_the_fewest_windows(total: int, frames: int, share: float, loop: int) -> None:
-    plan = plan_windows(total, frames, share, loop)
+@example(total=36, frames=14, share=0.36, period=1)
+@given(total=st.integers(1, 600), frames=st.integers(2, 60), share=st.floats(0, 0.9), period=st.integers(0, 60))
+def test_every_plan_reaches_its_end_with_the_fewest_windows(total: int, frames: int, share: float, period: int) -> None:
+    plan = plan_windows(total, frames, share, period)
     starts = [plan.start(window) for window in range(plan.count)]
     assert (plan.total, plan.frames) == (total, frames)
     assert plan.sampled >= total, "no frame is missing"
@@ -30,8 +30,8 @@ def test_every_plan_reaches_its_end_with_the_fewest_windows(total: int, frames: 
         return
     assert 1 <= plan.overlap < frames
     assert plan.start(plan.count - 2) + frames < total, "no window is drawn for nothing"
-    if 0 < loop < frames:
-        assert starts == [loop * window for window in range(plan.count)]
+    if 0 < period < frames:
+        assert starts == [period * window for window in range(plan.count)]
         return
     least = min(frames - 1, max(1, math.ceil(share * frames)))
     assert plan.overlap >= least
@@ -42,19 +42,19 @@ def test_every_plan_reaches_its_end_with_the_fewest_windows(total: int, frames: 
 
 @pytest.mark.parametrize(("total", "count"), [(36, 3), (72, 6), (15, 2), (14, 1)])
 def test_windows_of_a_looping_model_begin_at_its_returns(total: int, count: int) -> None:
-    plan = plan_windows(total, 14, loop=12)
+    plan = plan_windows(total, 14, period=12)
     assert (plan.count, plan.overlap) == (count, 2 if count > 1 else 0)
     assert plan.sampled >= total
     assert [plan.start(window) % 12 for window in range(count)] == [0] * count
 
 
 def test_a_window_shorter_than_the_loop_overlaps_as_others_do() -> None:
-    assert plan_windows(36, 8, loop=12) == plan_windows(36, 8)
+    assert plan_windows(36, 8, period=12) == plan_windows(36, 8)
 
 
 def test_a_model_whose_motion_returns_starts_each_window_from_the_photo() -> None:
-    assert WindowOptions.of(loop=0) == WindowOptions()
-    assert WindowOptions.of(loop=12) == WindowOptions(condition="photo", pin="start")
+    assert WindowOptions.of(period=0) == WindowOptions()
+    assert WindowOptions.of(period=12) == WindowOptions(condition="photo", pin="start")
 
 
 @pytest.mark.parametrize("seconds", [6, 12])

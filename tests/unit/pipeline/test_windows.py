@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fanslymotion.bench.keepers import Everything
+from fanslymotion.bench.checkpoint_sinks import Everything
 from fanslymotion.pipeline.families.base import NoiseSchedule
 from fanslymotion.pipeline.families.noise import window_generator
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
@@ -25,27 +25,27 @@ CLIP = SamplingParams(
     steps=STEPS,
     schedule="karras",
     guidance=Guidance(1.0, 1.0),
-    motion=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
+    family_options=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
     plan=WindowPlan(total=12, frames=FRAMES, count=3, overlap=OVERLAP),
     options=WindowOptions(),
 )
 
 
-def sample(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams) -> tuple[torch.Tensor, Everything]:
-    keeper = Everything()
-    return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=keeper), keeper
+def sample(loaded: LoadedModel, photo: Image.Image, clip: SamplingParams) -> tuple[torch.Tensor, Everything]:
+    checkpoints = Everything()
+    return sample_clip(loaded, clip, begin(loaded, clip, photo), checkpoints=checkpoints), checkpoints
 
 
 @pytest.fixture(scope="module")
-def plain(renderer: LoadedModel, small_photo: Image.Image) -> tuple[torch.Tensor, Everything]:
+def plain(loaded: LoadedModel, small_photo: Image.Image) -> tuple[torch.Tensor, Everything]:
     """CLIP as it is."""
-    return sample(renderer, small_photo, CLIP)
+    return sample(loaded, small_photo, CLIP)
 
 
 def test_shared_frames_end_exactly_as_they_were(plain: tuple[torch.Tensor, Everything]) -> None:
-    latents, keeper = plain
+    latents, checkpoints = plain
     assert latents.shape == (1, 12, 4, 5, 8)
-    last_steps = [state for state in keeper.states if state.step == STEPS and state.window]
+    last_steps = [state for state in checkpoints.states if state.step == STEPS and state.window]
     assert len(last_steps) == 2
     for state in last_steps:
         assert state.x is not None
@@ -64,10 +64,10 @@ def test_shared_frames_carry_the_steps_noise_on_the_way() -> None:
     assert pin.hold(x, torch.tensor(0.0), denoiser).flatten().tolist() == [3, 3, 1, 1, 1]
 
 
-def test_frames_freed_after_the_start_are_cross_faded(renderer: LoadedModel, small_photo: Image.Image) -> None:
+def test_frames_freed_after_the_start_are_cross_faded(loaded: LoadedModel, small_photo: Image.Image) -> None:
     free = replace(CLIP, options=WindowOptions(pin="start"))
-    latents, keeper = sample(renderer, small_photo, free)
-    state = next(state for state in keeper.states if state.step == STEPS and state.window == 1)
+    latents, checkpoints = sample(loaded, small_photo, free)
+    state = next(state for state in checkpoints.states if state.step == STEPS and state.window == 1)
     assert state.x is not None
     assert state.done is not None
     before, after = state.done[:, -OVERLAP:], state.x[:, :OVERLAP]
@@ -87,10 +87,10 @@ def test_frames_freed_after_the_start_are_cross_faded(renderer: LoadedModel, sma
     ],
 )
 def test_options_change_only_what_comes_after_the_first_window(
-    renderer: LoadedModel, small_photo: Image.Image, plain: tuple[torch.Tensor, Everything], options: WindowOptions
+    loaded: LoadedModel, small_photo: Image.Image, plain: tuple[torch.Tensor, Everything], options: WindowOptions
 ) -> None:
     usual, _ = plain
-    changed, _ = sample(renderer, small_photo, replace(CLIP, options=options))
+    changed, _ = sample(loaded, small_photo, replace(CLIP, options=options))
     assert torch.equal(usual[:, :FRAMES], changed[:, :FRAMES])
     assert not torch.equal(usual[:, FRAMES:], changed[:, FRAMES:])
 

@@ -1,4 +1,4 @@
-"""README's table of what the planner chooses is the planner's own."""
+"""The table of what the planner chooses in docs/models.md is the planner's own."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from fanslymotion.docs import plans
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.presets import load_presets
-from fanslymotion.settings import ROOT, Settings
+from fanslymotion.settings import Settings
 
 
 def test_the_table_is_what_the_planner_chooses_today(tmp_path: Path) -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = plans.PAGE.read_text(encoding="utf-8")
     presets = load_presets(Settings.local(tmp_path, tmp_path / "models"))
     assert page == plans.with_table(page, presets), "python docs/plans.py writes it anew"
 

@@ -43,7 +43,7 @@ def old(jobs: Jobs, photo: Path, film: Path) -> Job:
 
 
 def test_the_last_frame_begins_the_next_video(jobs: Jobs, old: Job) -> None:
-    made = jobs.go_on_from(old.id)
+    made = jobs.continue_video(old.id)
     assert made.status is Status.QUEUED
     assert made.photo.open().tobytes() == read_last_frame(old.folder / VIDEO_NAME, 12).tobytes()
     assert replace(made.request, seed=7) == REQUEST
@@ -53,7 +53,7 @@ def test_the_last_frame_begins_the_next_video(jobs: Jobs, old: Job) -> None:
 
 def test_both_parts_may_be_deleted_in_any_order(jobs: Jobs, old: Job) -> None:
     """The new job has the old video under a name of its own."""
-    made, content = jobs.go_on_from(old.id), (old.folder / VIDEO_NAME).read_bytes()
+    made, content = jobs.continue_video(old.id), (old.folder / VIDEO_NAME).read_bytes()
     before = video_before(made)
     assert before is not None
     assert os.path.samefile(before, old.folder / VIDEO_NAME), "it takes no room on the disk"
@@ -86,13 +86,13 @@ def test_one_that_is_deleted_meanwhile_is_told(jobs: Jobs, old: Job, at: str, mo
 
     monkeypatch.setattr(module, name, late)
     with pytest.raises(BadInput, match=f"the video of job {old.id} is gone; make it again first"):
-        jobs.go_on_from(old.id)
+        jobs.continue_video(old.id)
     assert list(jobs.settings.jobs_dir.iterdir()) == []
     assert jobs.count() == 0
 
 
 def test_deleting_the_new_part_leaves_the_old_video(jobs: Jobs, old: Job) -> None:
-    made, content = jobs.go_on_from(old.id), (old.folder / VIDEO_NAME).read_bytes()
+    made, content = jobs.continue_video(old.id), (old.folder / VIDEO_NAME).read_bytes()
     jobs.cancel(made.id)
     jobs.delete(made.id)
     assert not made.folder.exists()
@@ -100,7 +100,7 @@ def test_deleting_the_new_part_leaves_the_old_video(jobs: Jobs, old: Job) -> Non
 
 
 def test_the_new_part_alone(jobs: Jobs, old: Job) -> None:
-    assert video_before(jobs.go_on_from(old.id, joined=False)) is None
+    assert video_before(jobs.continue_video(old.id, joined=False)) is None
 
 
 def test_a_disk_without_links_gets_a_copy(jobs: Jobs, old: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_a_disk_without_links_gets_a_copy(jobs: Jobs, old: Job, monkeypatch: pyt
         raise PermissionError(1, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    before = video_before(jobs.go_on_from(old.id))
+    before = video_before(jobs.continue_video(old.id))
     assert before is not None
     assert before.read_bytes() == (old.folder / VIDEO_NAME).read_bytes()
     assert not os.path.samefile(before, old.folder / VIDEO_NAME)
@@ -117,21 +117,21 @@ def test_a_disk_without_links_gets_a_copy(jobs: Jobs, old: Job, monkeypatch: pyt
 def test_only_a_whole_finished_video_can_be_continued(jobs: Jobs, old: Job, photo: Path) -> None:
     waiting = jobs.submit(photo, REQUEST)
     with pytest.raises(BadInput, match="is queued; only a finished video can be continued"):
-        jobs.go_on_from(waiting.id)
+        jobs.continue_video(waiting.id)
     path = old.folder / VIDEO_NAME
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(BadInput, match=r"cannot be continued: video\.mp4 is not a whole mp4 video"):
-        jobs.go_on_from(old.id)
+        jobs.continue_video(old.id)
     path.unlink()
     with pytest.raises(BadInput, match="is gone; make it again first"):
-        jobs.go_on_from(old.id)
+        jobs.continue_video(old.id)
     assert jobs.count() == 2
 
 
 def test_a_limit_of_waiting_jobs_holds(jobs: Jobs, old: Job) -> None:
-    jobs.go_on_from(old.id, limit=1)
+    jobs.continue_video(old.id, limit=1)
     with pytest.raises(BadInput, match="at most 1"):
-        jobs.go_on_from(old.id, limit=1)
+        jobs.continue_video(old.id, limit=1)
     assert jobs.count(statuses=[Status.QUEUED]) == 1
 
 
@@ -160,10 +160,10 @@ def test_one_whose_earlier_video_is_gone_says_that_it_is_the_new_part_alone(
         assert done.status is Status.DONE
         return done.warnings
 
-    made = jobs.go_on_from(old.id)
+    made = jobs.continue_video(old.id)
     before = video_before(made)
     assert before is not None
     before.unlink()
     jobs.cancel(made.id)
     assert attempt.EARLIER_GONE in warnings(jobs.retry(made.id))
-    assert warnings(jobs.go_on_from(old.id, joined=False)) == ()
+    assert warnings(jobs.continue_video(old.id, joined=False)) == ()

@@ -73,7 +73,7 @@ def test_it_comes_along_with_takes_and_retries_but_not_with_what_follows(
     assert transitions.claim(jobs.store, "w", time.time()) is not None
     path = video(old.folder / VIDEO_NAME, 72, size=(640, 360), fps=12)
     assert transitions.finish(jobs.store, old.id, "w", VideoResult(path, 640, 360, 72, 12, {}), time.time())
-    assert jobs.go_on_from(old.id).last_photo is None
+    assert jobs.continue_video(old.id).last_photo is None
     wanted = pixels(old)
     jobs.delete(old.id)
     jobs.cancel(take.id)

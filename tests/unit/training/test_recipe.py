@@ -34,12 +34,12 @@ def test_the_folder_is_a_whole_model(model: Path) -> None:
 
 @pytest.mark.soak
 def test_it_draws_a_window(model: Path) -> None:
-    renderer = load(ModelFolder(folder_preset(model), model), choose_placement())
+    loaded = load(ModelFolder(folder_preset(model), model), choose_placement())
     x = torch.randn(1, 14, 32, 8, 16)  # a fifth of its picture: how its parts fit together is the same
     ids = torch.tensor([[6.0, 127.0, 0.02]])
     with torch.no_grad():
-        out = renderer.unet(x, torch.tensor(1.0), torch.zeros(1, 1, 64), ids).sample
-        frames = renderer.vae.decode(out[0], num_frames=14).sample
+        out = loaded.unet(x, torch.tensor(1.0), torch.zeros(1, 1, 64), ids).sample
+        frames = loaded.vae.decode(out[0], num_frames=14).sample
     assert frames.shape == (14, 3, 64, 128)
     assert torch.isfinite(frames).all()
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.ltx.random_model import build
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.ui.context import Studio
 from httpx import Response
 from PIL import Image

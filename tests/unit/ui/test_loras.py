@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families.wan.random_model import build
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 from fanslymotion.tests import tiny_lora
 from fanslymotion.tests.moving_video import video
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.ui.context import Studio
 from httpx import Response
 from starlette.testclient import TestClient

@@ -46,7 +46,7 @@ def compute_wide(encoder: nn.Module) -> None:
     for module in encoder.modules():
         if isinstance(module, nn.Linear):
             module.forward = partial(_wide_linear, module)  # pyright: ignore[reportAttributeAccessIssue]
-        elif isinstance(module, nn.Embedding):  # UMT5's table of words has a billion numbers
+        elif isinstance(module, nn.Embedding):  # UMT5's embedding table has a billion numbers
             module.forward = partial(_wide_embedding, module)  # pyright: ignore[reportAttributeAccessIssue]
         else:
             for name, tensor in list(module.named_parameters(recurse=False)):

@@ -163,7 +163,7 @@ def place(
     settings: "Settings", tmp_path: Path, ltx: Any, wan: Any, wan_a14b: Any, monkeypatch: pytest.MonkeyPatch
 ) -> "Place":
     """A machine with the tiny models."""
-    from fanslymotion.models.registry import use_folder
+    from fanslymotion.tests.own_models import use_folder
     from fanslymotion.tests.weights_place import Place
 
     monkeypatch.setenv("FANSLYMOTION_HOME", str(settings.home))

@@ -42,7 +42,7 @@ def planned(machine: Machine, model: ModelSize, kind: Kind) -> MemoryPlan:
     shown, small = SHOWN[resolution], model is MINI
     work = Work(
         width, height, 6 * seconds, 8 if small else 25, not small, 6 * seconds * factor, shown[0] * shown[1],
-        loop=12 if small else 0, detail=detail,
+        period=12 if small else 0, detail=detail,
     )  # fmt: skip
     return plan(machine, model, work)
 
@@ -113,7 +113,7 @@ def test_a_slow_job_counts_once(machine: Machine, model: ModelSize, settings: Se
     """Its sampling is kept as a speed of the machine, too: decoding must not be slowed down by both."""
     first = planned(machine, model, ("480p", 6, 2, False, False))
     figures, sampled = taking(first, dict.fromkeys(Stage, 3.0)), estimate(first).stage_seconds[Stage.SAMPLING]
-    PlanHistory(settings).measured(first, 3 * sampled)
+    PlanHistory(settings).record_speed(first, 3 * sampled)
     here = with_speeds(replace(machine, figures=figures), Measurements(settings.home).read().speeds, model.large)
     for kind in KINDS:
         found = forecast(planned(here, model, kind))

@@ -70,13 +70,13 @@ def test_memory_that_runs_out_on_the_way_leaves_a_whole_component(waiting: Loade
 @pytest.mark.parametrize("offload", [Offload.GROUP, Offload.SEQUENTIAL])
 def test_only_the_denoiser_has_hooks(tiny_model: Path, offload: Offload) -> None:
     placement = Placement(torch.device("cpu"), torch.float32, offload)
-    renderer = load(ModelFolder(folder_preset(tiny_model), tiny_model), placement)
+    loaded = load(ModelFolder(folder_preset(tiny_model), tiny_model), placement)
     hooked = {
-        part: any(hasattr(module, "_diffusers_hook") for module in getattr(renderer, part).modules())
+        part: any(hasattr(module, "_diffusers_hook") for module in getattr(loaded, part).modules())
         for part in ("unet", "vae", "image_encoder")
     }
     assert hooked == {"unet": True, "vae": False, "image_encoder": False}
-    moved = replace(renderer, placement=replace(placement, device=CARD))
+    moved = replace(loaded, placement=replace(placement, device=CARD))
     assert moved.bring("vae").device == CARD
     assert moved.bring("unet").device.type == "cpu", "its hooks bring it"
     assert moved.vae.device.type == "cpu"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from fanslymotion.bench.keepers import Everything, Nowhere
+from fanslymotion.bench.checkpoint_sinks import Everything, Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.steps.residual_cache import ResidualCache
-from fanslymotion.pipeline.families.wan.words import encode
+from fanslymotion.pipeline.families.wan.prompts import encode
 from fanslymotion.pipeline.sampling.windowed import SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowPlan
 from fanslymotion.presets import Reuse
@@ -104,33 +104,33 @@ def begun(wan: Any, smaller_photo: Image.Image) -> SamplingState:
 
 @pytest.fixture(scope="module")
 def whole(wan: Any, begun: SamplingState) -> tuple[Everything, torch.Tensor]:
-    keeper = Everything()
+    checkpoints = Everything()
     with counted(wan.transformer.blocks) as calls:
-        found = sample_clip(wan, CLIP, begun, keeper=keeper)
+        found = sample_clip(wan, CLIP, begun, checkpoints=checkpoints)
     assert set(calls.values()) == {2 * 2 * sum(WHOLE)}, "two windows, with the prompt and without"
-    return keeper, found
+    return checkpoints, found
 
 
 def test_the_video_is_close_to_the_one_in_full(wan: Any, begun: SamplingState, whole: Any) -> None:
-    full = sample_clip(wan, replace(CLIP, effort=Effort()), begun, keeper=Nowhere())
+    full = sample_clip(wan, replace(CLIP, effort=Effort()), begun, checkpoints=Nowhere())
     assert 0 < (whole[1] - full).norm() / full.norm() < 0.1
 
 
 def test_from_each_state_that_is_kept_the_same_video_comes(wan: Any, whole: Any, tmp_path: Path) -> None:
     """None is kept before a step that would need what another process had in its memory."""
-    keeper, expected = whole
-    kept = [state for state in keeper.states if 0 < state.step < STEPS]
+    checkpoints, expected = whole
+    kept = [state for state in checkpoints.states if 0 < state.step < STEPS]
     wanted = [step for step in range(1, STEPS) if WHOLE[step]]
     assert [(state.window, state.step) for state in kept] == [(window, step) for window in (0, 1) for step in wanted]
     for state in kept:
         saved = through_file(state, tmp_path)
-        assert torch.equal(sample_clip(wan, CLIP, saved, keeper=Nowhere()), expected), (state.window, state.step)
+        assert torch.equal(sample_clip(wan, CLIP, saved, checkpoints=Nowhere()), expected), (state.window, state.step)
 
 
 def test_without_guidance_at_low_noise_one_branch_is_left(wan: Any, begun: SamplingState) -> None:
     above = float(wan.schedule(STEPS, "flow", 5, 64, 32).sigmas[5])
     with counted(wan.transformer.blocks) as calls:
-        sample_clip(wan, replace(CLIP, effort=replace(AGAIN, guidance_above=above)), begun, keeper=Nowhere())
+        sample_clip(wan, replace(CLIP, effort=replace(AGAIN, guidance_above=above)), begun, checkpoints=Nowhere())
     assert set(calls.values()) == {2 * (2 * sum(WHOLE[:5]) + sum(WHOLE[5:]))}
 
 
@@ -144,9 +144,9 @@ def test_where_another_transformer_takes_over_its_first_step_is_a_whole_one(
     boundary, times = wan_a14b.boundary, wan_a14b.schedule(STEPS, "flow", 5, 48, 32).timesteps
     first = int(sum(float(time) >= boundary * 1000 for time in times))
     assert not WHOLE[first], "the case that is meant"
-    keeper = Everything()
-    found = sample_clip(wan_a14b, clip, state, keeper=keeper)
+    checkpoints = Everything()
+    found = sample_clip(wan_a14b, clip, state, checkpoints=checkpoints)
     assert torch.isfinite(found).all()
-    for kept in keeper.states:
+    for kept in checkpoints.states:
         if 0 < kept.step < STEPS:
-            assert torch.equal(sample_clip(wan_a14b, clip, kept, keeper=Nowhere()), found)
+            assert torch.equal(sample_clip(wan_a14b, clip, kept, checkpoints=Nowhere()), found)

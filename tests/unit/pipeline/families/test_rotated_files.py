@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fanslymotion.errors import ModelError
-from fanslymotion.models.registry import look, use_folder
+from fanslymotion.models.registry import look
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.placement import choose_placement
@@ -16,6 +16,7 @@ from fanslymotion.pipeline.families.weights.files.fp8_linear import Fp8Linear
 from fanslymotion.pipeline.families.weights.files.rotation import factors, hadamard, rotated
 from fanslymotion.presets import ModelPreset, load_presets
 from fanslymotion.tests import tiny_safetensors
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.tests.tiny_safetensors import E4M3, LAYOUTS, blocks_as
 from fanslymotion.tests.weights_place import Place
 

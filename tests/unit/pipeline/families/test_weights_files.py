@@ -212,8 +212,8 @@ def test_names_tell_the_models_that_are_not_distilled(place: Place, name: str, s
     assert (made.sampling.max_guidance > 1, "negative_prompt" in taken_by(made)) == (guided, guided)
     assert made.name == ("small-ltx-dev-q4_k_m" if guided else "small-ltx-q4_k_m")
     assert made.label == f"{Path(name).stem if guided else 'random test model'}, Q4_K_M"
-    assert made.summary == ("40 steps with guidance 3." if guided else "")
-    assert made.summary_ru == ("Шагов: 40, guidance 3." if guided else "")
+    assert made.summary == ("40 steps with guidance 3." if guided else "8 steps without guidance.")
+    assert made.summary_ru == ("Шагов: 40, guidance 3." if guided else "Шагов: 8, без guidance.")
 
 
 @pytest.mark.parametrize("name", ["ltx-video-2b-v0.9-Q3_K_S.gguf", "ltx-video-2b-v0.9.1-dev-Q4_0.gguf"])
@@ -276,13 +276,13 @@ def with_more(place: Place) -> Path:
 
 
 BAD = {
-    "cut in its weights": (lambda place: cut(place, 0.9), "cut short, damaged, or of a kind .*it is cut short"),
-    "cut in its header": (lambda place: cut(place, 0.01), "cut short, damaged, or of a kind"),
+    "cut in its weights": (lambda place: cut(place, 0.9), "of an unsupported kind .*it is cut short"),
+    "cut in its header": (lambda place: cut(place, 0.01), "damaged, or of an unsupported kind"),
     "text": (lambda place: text(place, b"Not Found"), "is no GGUF file"),
     "empty": (lambda place: text(place, b""), "is no GGUF file"),
-    "noise": (lambda place: text(place, b"GGUF\3\0\0\0" + b"\xff" * 64), "cut short, damaged, or of a kind"),
+    "noise": (lambda place: text(place, b"GGUF\3\0\0\0" + b"\xff" * 64), "damaged, or of an unsupported kind"),
     "of an LLM": (llama, "fits none of the models that are here .*; it says: llama"),
-    "of a type that is not read": (of_a_type, "has weights of the type I32 .*, which is not read here"),
+    "of a type that is not read": (of_a_type, "has weights of the type I32 .*, which is not supported"),
     "of another size": (larger, "was made for another model than small-wan: .* is 24×32 there and 48×32 here"),
     "of another kind": (with_more, "another model than small-wan: img_emb.proj.0.weight is in only one of them"),
     "not there": (lambda place: place.files / "none.gguf", "there is no file .*none.gguf"),

@@ -162,7 +162,7 @@ def test_nothing_is_stored_when_the_first_plan_did_it(memory, measured):
 def test_measured_speed_corrects_the_estimate(memory, measured):
     first = _best(card(24), FULL, WORK)
     expected = forecast(first).stage_seconds[Stage.SAMPLING]
-    memory.measured(first, expected * 2)
+    memory.record_speed(first, expected * 2)
     assert measured.read().speeds[speed_key("cuda", "card", True)] == pytest.approx(10)
 
 

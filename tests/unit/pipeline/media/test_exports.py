@@ -18,7 +18,8 @@ from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.exports.formats import FILE_NAME, FORMATS, Clip, Export
 from fanslymotion.pipeline.media.exports.make import LOCK, MOST_KEPT, make_export, usable_formats
 from fanslymotion.pipeline.media.ffmpeg import ffmpeg_path
-from fanslymotion.pipeline.media.mp4 import TRAINED_MEDIA, probe, read_metadata, read_xmp
+from fanslymotion.pipeline.media.mp4 import TRAINED_MEDIA, probe, read_metadata
+from fanslymotion.tests.mp4_boxes import read_xmp
 from filelock import FileLock
 from PIL import Image
 

@@ -10,8 +10,9 @@ from fanslymotion.errors import BadInput, RenderError
 from fanslymotion.pipeline.media.encode import VideoEncoder
 from fanslymotion.pipeline.media.frame import read_frame, read_last_frame
 from fanslymotion.pipeline.media.join import earlier_track, frames_before, join
-from fanslymotion.pipeline.media.mp4 import TRAINED_MEDIA, probe, read_metadata, read_track, read_xmp
+from fanslymotion.pipeline.media.mp4 import TRAINED_MEDIA, probe, read_metadata, read_track
 from fanslymotion.tests.moving_video import frames, pictures, video
+from fanslymotion.tests.mp4_boxes import read_xmp
 
 FPS = 24
 

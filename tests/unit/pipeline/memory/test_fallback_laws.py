@@ -62,7 +62,7 @@ sides = st.integers(8, 240).map(lambda side: 8 * side)
 def plans(draw: st.DrawFn) -> MemoryPlan:
     """The best plan of some machine, or any that lies below it: a job plans for one stage and runs out at another."""
     model = draw(models)
-    grid = family(model.family).geometry.multiple  # what is asked for lies on it (`output.drawn_size`)
+    grid = family(model.family).geometry.multiple  # what is asked for lies on it (`output.sampled_size`)
     width, height = (max(grid, draw(sides) // grid * grid) for _ in range(2))
     work = Work(width, height, draw(st.integers(6, 72)), draw(st.integers(1, 50)), draw(st.booleans()))
     best = _best(draw(machines), model, work)

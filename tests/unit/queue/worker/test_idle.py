@@ -16,7 +16,7 @@ from fanslymotion.settings import Settings
 IDLE = 40.0
 
 
-class Renderers:
+class Models:
     loaded = None
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Renderers:
 @pytest.fixture
 def worker(settings: Settings) -> Iterator[Worker]:
     made = Worker(replace(settings, idle_seconds=IDLE), "idle-test")
-    made._idle_since, made._model_cache = 1000.0, Renderers()
+    made._idle_since, made._model_cache = 1000.0, Models()
     yield made
     made.store.close()
 

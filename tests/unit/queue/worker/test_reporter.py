@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fanslymotion.errors import Cancelled
 from fanslymotion.messages import msg
-from fanslymotion.pipeline.progress import Course, Progress, Stage, log_change
+from fanslymotion.pipeline.progress import Extrapolation, Progress, Stage, log_change
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.log import product_logger
 from fanslymotion.queue.store import transitions
@@ -138,9 +138,9 @@ def test_another_way_of_working_is_told_should_the_worker_die(jobs: Jobs, runnin
 
 def test_the_bar_goes_on_while_the_pipeline_says_nothing(jobs: Jobs, running: str) -> None:
     """A chunk of frames may take half a minute to decode: neither bar nor time left stands until it is there."""
-    course = Course(time.monotonic(), share=3 / 9, left=6.0, unit=4.0, spent=0.0, timed=True)
+    extrapolation = Extrapolation(time.monotonic(), share=3 / 9, left=6.0, unit=4.0, spent=0.0, timed=True)
     with Reporter(jobs.store, running, "w") as line:
-        line.progress(replace(at(3), eta_seconds=6.0, course=course))
+        line.progress(replace(at(3), eta_seconds=6.0, extrapolation=extrapolation))
         first = jobs.get(running)
         wait_for(lambda: jobs.get(running).fraction > first.fraction)
         later = jobs.get(running)
@@ -154,9 +154,9 @@ def test_the_bar_goes_on_while_the_pipeline_says_nothing(jobs: Jobs, running: st
 
 def test_a_bar_that_goes_on_is_no_progress(jobs: Jobs, running: str) -> None:
     """What watches for a worker that hangs must not take it for a step."""
-    course = Course(time.monotonic(), share=0.1, left=2.0, unit=2.0, spent=0.0, timed=True)
+    extrapolation = Extrapolation(time.monotonic(), share=0.1, left=2.0, unit=2.0, spent=0.0, timed=True)
     with Reporter(jobs.store, running, "w") as line:
-        line.progress(replace(at(1), course=course))
+        line.progress(replace(at(1), extrapolation=extrapolation))
         moved = jobs.store.tables.Job.get_by_id(running).last_progress
         wait_for(lambda: jobs.get(running).fraction > 1 / 9 + 0.05)
         assert jobs.store.tables.Job.get_by_id(running).last_progress == moved

@@ -13,7 +13,7 @@ from fanslymotion.ui.server.page_log import (
     MOST_DETAILS,
     MOST_REPEATS,
     BoundedFormatter,
-    Seldom,
+    RepeatLimit,
 )
 
 
@@ -45,7 +45,7 @@ def test_a_traceback_is_cut_at_its_beginning() -> None:
 
 def test_a_message_is_not_repeated_for_ever_and_hides_no_other() -> None:
     now = [0.0]
-    seldom = Seldom(lambda: now[0])
+    seldom = RepeatLimit(lambda: now[0])
     assert sum(seldom.filter(record("odd request %s", n)) for n in range(1000)) == MOST_REPEATS
     assert seldom.filter(record("something else", line=2))
     now[0] = 61.0

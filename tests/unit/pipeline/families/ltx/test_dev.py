@@ -204,8 +204,8 @@ def test_options(tiny_ltx: Path) -> None:
     assert (options(DEV).shift, options(DEV | {"schedule": "flow", "shift": 3.0}).shift) == (None, 3.0)
     assert (options(DEV).causal, options(DISTILLED).causal, options(FIRST_DEV).causal) == (True, True, None)
     model = ModelFolder(distilled, tiny_ltx)
-    keys = {kind.words_key(model, options(DEV, negative_prompt=text)) for text in ("", "fog")}
-    assert len({*keys, kind.words_key(model, options(DISTILLED))}) == 3
+    keys = {kind.prompt_key(model, options(DEV, negative_prompt=text)) for text in ("", "fog")}
+    assert len({*keys, kind.prompt_key(model, options(DISTILLED))}) == 3
 
 
 # ---------------------------------------------------------------------------------------------------- memory and time

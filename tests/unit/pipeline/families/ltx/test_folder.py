@@ -10,17 +10,17 @@ import sentencepiece
 import torch
 from fanslymotion.errors import ModelError
 from fanslymotion.models.find import find_model
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.flow.text.tokenizers import read_tokenizer, tokenize
 from fanslymotion.pipeline.families.ltx.folder import BUNDLED, FOLDERS, FULL, SINGLE_FILES
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
+from fanslymotion.pipeline.families.ltx.prompts import TOKENS, encode
 from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
-from fanslymotion.pipeline.families.ltx.words import TOKENS, encode
 from fanslymotion.pipeline.families.placement import choose_placement
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 from safetensors.torch import load_file, save_file
 
 VAE_NAMES = {
@@ -136,9 +136,9 @@ def test_a_folder_is_used_by_its_path_and_by_a_name(tiny_ltx: Path, settings: Se
     assert (found.preset.family, found.preset.sampling.sigmas) == ("ltx", SIGMAS)
     assert use_folder(tiny_ltx, settings).name == "tiny-ltx"
     preset = find_model("tiny-ltx", load_presets(settings), settings).preset
-    assert preset.model_copy(update={"label": "", "name": ""}) == found.preset.model_copy(
-        update={"label": "", "name": ""}
-    )
+    assert preset.summary == f"{preset.sampling.steps} steps without guidance."
+    own = {"label", "name", "summary", "summary_ru"}
+    assert preset.model_dump(exclude=own) == found.preset.model_dump(exclude=own)
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ import pytest
 import torch
 from diffusers.pipelines.ltx.pipeline_ltx_condition import linear_quadratic_schedule
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
-from fanslymotion.bench.keepers import Everything, Nowhere
+from fanslymotion.bench.checkpoint_sinks import Everything, Nowhere
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LAST, LtxModel, load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.prompts import MASK, NEGATIVE, NEGATIVE_MASK, PROMPT_EMBEDS, TOKENS, encode
 from fanslymotion.pipeline.families.ltx.sampling import DEV, FIRST_DEV, LARGE_DEV, NEGATIVE_PROMPT, levels
-from fanslymotion.pipeline.families.ltx.words import MASK, NEGATIVE, NEGATIVE_MASK, TOKENS, WORDS, encode
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.resolve import window_options
@@ -41,7 +41,7 @@ CLIP = replace(
     steps=STEPS,
     schedule="linear-quadratic",
     guidance=Guidance(3.0, 3.0),
-    motion=LtxOptions(PROMPT, 24, (), negative_prompt=NEGATIVE_PROMPT, causal=True),
+    family_options=LtxOptions(PROMPT, 24, (), negative_prompt=NEGATIVE_PROMPT, causal=True),
 )
 SHIFTED = {
     "use_dynamic_shifting": True,
@@ -63,12 +63,12 @@ def sampled_as(model: LtxModel, sampling: dict[str, Any]) -> LtxModel:
 def start(
     model: LtxModel, photo: Image.Image, clip: SamplingParams = CLIP, last: Image.Image | None = None
 ) -> SamplingState:
-    words = encode(model.model.folder, PROMPT, model.placement, clip.motion.negative_prompt)
+    words = encode(model.model.folder, PROMPT, model.placement, clip.family_options.negative_prompt)
     return begin(model, clip, photo, words.tensors, last)
 
 
 def ours(model: LtxModel, photo: Image.Image, clip: SamplingParams = CLIP) -> torch.Tensor:
-    return sample_clip(model, clip, start(model, photo, clip), keeper=Nowhere())
+    return sample_clip(model, clip, start(model, photo, clip), checkpoints=Nowhere())
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_levels_and_guidance_of_the_first_versions(
         height=height,
         schedule="dynamic",
         guidance=Guidance(3.0, 3.0, rescale=rescale),
-        motion=replace(CLIP.motion, causal=None),
+        family_options=replace(CLIP.family_options, causal=None),
     )
     made = pipeline(model)
     made.scheduler = FlowMatchEulerDiscreteScheduler(**SHIFTED)
@@ -137,9 +137,9 @@ def test_levels_and_guidance_from_0_9_5_on(
         negative_prompt_embeds=known[NEGATIVE],
         negative_prompt_attention_mask=known[NEGATIVE_MASK].bool(),
     )
-    found = sample_clip(dev, clip, begun, keeper=Nowhere())
+    found = sample_clip(dev, clip, begun, checkpoints=Nowhere())
     assert close(found.transpose(1, 2), wanted)
-    plain = sample_clip(dev, replace(clip, guidance=Guidance(1.0, 1.0)), begun, keeper=Nowhere())
+    plain = sample_clip(dev, replace(clip, guidance=Guidance(1.0, 1.0)), begun, checkpoints=Nowhere())
     assert not close(found, plain)
 
 
@@ -147,11 +147,11 @@ def test_words(dev: LtxModel) -> None:
     """Of both prompts, as the stock pipeline has them; without guidance the negative one is not read."""
     with torch.no_grad():
         found = encode(dev.model.folder, PROMPT, dev.placement, NEGATIVE_PROMPT).tensors
-        for text, words, mask in ((PROMPT, WORDS, MASK), (NEGATIVE_PROMPT, NEGATIVE, NEGATIVE_MASK)):
+        for text, words, mask in ((PROMPT, PROMPT_EMBEDS, MASK), (NEGATIVE_PROMPT, NEGATIVE, NEGATIVE_MASK)):
             wanted, its_mask = pipeline(dev)._get_t5_prompt_embeds(text, max_sequence_length=TOKENS, device=dev.device)
             assert torch.equal(found[words], wanted)
             assert torch.equal(found[mask].bool(), its_mask)
-    assert encode(dev.model.folder, PROMPT, dev.placement).tensors.keys() == {WORDS, MASK}
+    assert encode(dev.model.folder, PROMPT, dev.placement).tensors.keys() == {PROMPT_EMBEDS, MASK}
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 30, 40, 100])
@@ -200,10 +200,10 @@ def test_taken_up_after_any_step(dev: LtxModel, smaller_photo: Image.Image, step
         guidance=Guidance(5.0, 5.0, rescale=0.7),
         plan=WindowPlan(total=11, frames=8, count=2, overlap=5),
     )
-    keeper = Everything()
-    whole = sample_clip(large, clip, start(large, smaller_photo, clip), keeper=keeper)
-    saved = read_back(keeper, step, STEPS, tmp_path)
-    assert torch.equal(sample_clip(large, clip, saved, keeper=Nowhere()), whole)
+    checkpoints = Everything()
+    whole = sample_clip(large, clip, start(large, smaller_photo, clip), checkpoints=checkpoints)
+    saved = read_back(checkpoints, step, STEPS, tmp_path)
+    assert torch.equal(sample_clip(large, clip, saved, checkpoints=Nowhere()), whole)
 
 
 @pytest.mark.parametrize("name", ["ltx-2b", "wan-5b", "wan-14b-fast"])

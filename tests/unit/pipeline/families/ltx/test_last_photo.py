@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fanslymotion.bench.keepers import Everything, Nowhere
+from fanslymotion.bench.checkpoint_sinks import Everything, Nowhere
 from fanslymotion.errors import HandBack, PhotoError
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LAST, LtxModel
 from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
@@ -22,7 +22,7 @@ from PIL import Image
 from . import test_loop
 from .test_loop import LOOP, start, stock
 
-CLIP = replace(LOOP, motion=replace(LOOP.motion, loop=False))
+CLIP = replace(LOOP, family_options=replace(LOOP.family_options, loop=False))
 REQUEST = replace(test_loop.REQUEST, loop=False)
 
 
@@ -34,17 +34,17 @@ def picture(seed: int, size: tuple[int, int] = (128, 64)) -> Image.Image:
 def test_latents(ltx: LtxModel, flow_photo: Image.Image) -> None:
     begun = start(ltx, flow_photo, CLIP, picture(1))
     wanted = stock(ltx, begun, [begun.conditioning[IMAGE], begun.conditioning[LAST]], flow_photo)
-    found = sample_clip(ltx, CLIP, begun, keeper=Nowhere())
+    found = sample_clip(ltx, CLIP, begun, checkpoints=Nowhere())
     assert torch.equal(found.transpose(1, 2), wanted)
     other = start(ltx, flow_photo, CLIP, picture(2))
     assert torch.equal(other.conditioning[IMAGE], begun.conditioning[IMAGE])
-    assert not torch.allclose(sample_clip(ltx, CLIP, other, keeper=Nowhere()), found, atol=1e-2)
+    assert not torch.allclose(sample_clip(ltx, CLIP, other, checkpoints=Nowhere()), found, atol=1e-2)
 
 
 def test_only_the_last_window_is_told(ltx: LtxModel, flow_photo: Image.Image) -> None:
     clip = replace(CLIP, plan=WindowPlan(total=7, frames=5, count=2, overlap=3))
     one, other = (
-        sample_clip(ltx, clip, start(ltx, flow_photo, clip, picture(seed)), keeper=Nowhere()) for seed in (1, 2)
+        sample_clip(ltx, clip, start(ltx, flow_photo, clip, picture(seed)), checkpoints=Nowhere()) for seed in (1, 2)
     )
     assert torch.equal(one[:, :5], other[:, :5])
     assert not torch.allclose(one[:, 5:], other[:, 5:], atol=1e-3)
@@ -52,10 +52,10 @@ def test_only_the_last_window_is_told(ltx: LtxModel, flow_photo: Image.Image) ->
 
 @pytest.mark.parametrize("step", [1, len(SIGMAS)])
 def test_taken_up_after_any_step(ltx: LtxModel, flow_photo: Image.Image, step: int) -> None:
-    keeper = Everything()
-    whole = sample_clip(ltx, CLIP, start(ltx, flow_photo, CLIP, picture(1)), keeper=keeper)
-    state = next(state for state in keeper.states if (state.window, state.step) in ((0, step), (1, 0)))
-    assert torch.equal(sample_clip(ltx, CLIP, state, keeper=Nowhere()), whole)
+    checkpoints = Everything()
+    whole = sample_clip(ltx, CLIP, start(ltx, flow_photo, CLIP, picture(1)), checkpoints=checkpoints)
+    state = next(state for state in checkpoints.states if (state.window, state.step) in ((0, step), (1, 0)))
+    assert torch.equal(sample_clip(ltx, CLIP, state, checkpoints=Nowhere()), whole)
 
 
 def test_a_whole_video(make_with: Callable, brief_ltx: Path, tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ import transformers
 from diffusers.pipelines.ltx import pipeline_ltx_condition
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXConditionPipeline, LTXVideoCondition
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
-from fanslymotion.bench.keepers import Everything, Nowhere
+from fanslymotion.bench.checkpoint_sinks import Everything, Nowhere
 from fanslymotion.errors import BadInput, HandBack
 from fanslymotion.pipeline.families.ltx import FAMILY
 from fanslymotion.pipeline.families.ltx.chunks import STRIDE
 from fanslymotion.pipeline.families.ltx.model import IMAGE, LtxModel
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.prompts import MASK, PROMPT_EMBEDS, encode
 from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
-from fanslymotion.pipeline.families.ltx.words import MASK, WORDS, encode
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
@@ -29,7 +29,7 @@ from PIL import Image
 
 from .test_parity import CLIP, FRAMES, PROMPT
 
-LOOP = replace(CLIP, motion=LtxOptions(PROMPT, 24, SIGMAS, loop=True))
+LOOP = replace(CLIP, family_options=LtxOptions(PROMPT, 24, SIGMAS, loop=True))
 REQUEST = VideoRequest("small", 4, "sampled", seed=7, prompt="A boat sways", detail=False, loop=True)
 
 
@@ -83,7 +83,7 @@ def stock(
         patch.setattr(pipeline_ltx_condition, "retrieve_latents", lambda *_, **__: next(images).unsqueeze(2))
         return made(
             conditions=[LTXVideoCondition(image=photo, frame_index=index) for index in (0, at)[: len(pictures)]],
-            prompt_embeds=begun.conditioning[WORDS],
+            prompt_embeds=begun.conditioning[PROMPT_EMBEDS],
             prompt_attention_mask=begun.conditioning[MASK].bool(),
             height=64,
             width=128,
@@ -99,16 +99,18 @@ def stock(
 def test_latents(ltx: LtxModel, flow_photo: Image.Image) -> None:
     begun = start(ltx, flow_photo)
     wanted = stock(ltx, begun, [begun.conditioning[IMAGE]] * 2, flow_photo)
-    found = sample_clip(ltx, LOOP, begun, keeper=Nowhere())
+    found = sample_clip(ltx, LOOP, begun, checkpoints=Nowhere())
     assert torch.equal(found.transpose(1, 2), wanted)
-    free = sample_clip(ltx, replace(LOOP, motion=replace(LOOP.motion, loop=False)), begun, keeper=Nowhere())
+    free = sample_clip(
+        ltx, replace(LOOP, family_options=replace(LOOP.family_options, loop=False)), begun, checkpoints=Nowhere()
+    )
     assert not torch.allclose(found, free, atol=1e-2)
 
 
 def test_it_closes_where_the_video_ends(ltx: LtxModel, flow_photo: Image.Image) -> None:
     """Windows of even length may give frames behind the video's end, which nobody sees."""
     begun = start(ltx, flow_photo)
-    found = sample_clip(ltx, replace(LOOP, plan=WindowPlan(4, 5, 1, 0)), begun, keeper=Nowhere())
+    found = sample_clip(ltx, replace(LOOP, plan=WindowPlan(4, 5, 1, 0)), begun, checkpoints=Nowhere())
     wanted = stock(ltx, begun, [begun.conditioning[IMAGE]] * 2, flow_photo, at=3 * STRIDE)
     assert torch.equal(found.transpose(1, 2), wanted)
 
@@ -118,25 +120,25 @@ def test_it_closes_within_a_latent_frame(ltx: LtxModel, flow_photo: Image.Image)
     behind = [FAMILY.options(replace(REQUEST, seconds=n), ltx.model.preset, 12).behind for n in (1, 2, 3, 5, 6)]
     assert behind == [4, 0, 4, 4, 0]
     begun = start(ltx, flow_photo)
-    short = replace(LOOP, motion=replace(LOOP.motion, behind=4))
+    short = replace(LOOP, family_options=replace(LOOP.family_options, behind=4))
     wanted = stock(ltx, begun, [begun.conditioning[IMAGE]] * 2, flow_photo, at=FRAMES - 1 - 4)
-    assert torch.equal(sample_clip(ltx, short, begun, keeper=Nowhere()).transpose(1, 2), wanted)
+    assert torch.equal(sample_clip(ltx, short, begun, checkpoints=Nowhere()).transpose(1, 2), wanted)
 
 
 def test_only_the_last_window_is_told(ltx: LtxModel, flow_photo: Image.Image) -> None:
     clip = replace(LOOP, plan=WindowPlan(total=7, frames=5, count=2, overlap=3))
-    free = replace(clip, motion=replace(LOOP.motion, loop=False))
-    one, other = (sample_clip(ltx, each, start(ltx, flow_photo, each), keeper=Nowhere()) for each in (clip, free))
+    free = replace(clip, family_options=replace(LOOP.family_options, loop=False))
+    one, other = (sample_clip(ltx, each, start(ltx, flow_photo, each), checkpoints=Nowhere()) for each in (clip, free))
     assert torch.equal(one[:, :5], other[:, :5])
     assert not torch.allclose(one[:, 5:], other[:, 5:], atol=1e-3)
 
 
 @pytest.mark.parametrize("step", range(1, len(SIGMAS) + 1))
 def test_taken_up_after_any_step(ltx: LtxModel, flow_photo: Image.Image, step: int) -> None:
-    keeper = Everything()
-    whole = sample_clip(ltx, LOOP, start(ltx, flow_photo), keeper=keeper)
-    state = next(state for state in keeper.states if (state.window, state.step) in ((0, step), (1, 0)))
-    assert torch.equal(sample_clip(ltx, LOOP, state, keeper=Nowhere()), whole)
+    checkpoints = Everything()
+    whole = sample_clip(ltx, LOOP, start(ltx, flow_photo), checkpoints=checkpoints)
+    state = next(state for state in checkpoints.states if (state.window, state.step) in ((0, step), (1, 0)))
+    assert torch.equal(sample_clip(ltx, LOOP, state, checkpoints=Nowhere()), whole)
 
 
 @pytest.mark.soak

@@ -9,7 +9,7 @@ import torch
 import transformers
 from diffusers.pipelines.ltx.pipeline_ltx_image2video import LTXImageToVideoPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
-from fanslymotion.bench.keepers import Nowhere
+from fanslymotion.bench.checkpoint_sinks import Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.flow.text.text_encoder import compute_wide
@@ -17,9 +17,9 @@ from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.ltx.folder import FOLDERS
 from fanslymotion.pipeline.families.ltx.model import LtxModel, load
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
+from fanslymotion.pipeline.families.ltx.prompts import MASK, PROMPT_EMBEDS, TOKENS, encode
 from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
 from fanslymotion.pipeline.families.ltx.vae import DECODE_NOISE, DECODE_TIMESTEP
-from fanslymotion.pipeline.families.ltx.words import MASK, TOKENS, WORDS, encode
 from fanslymotion.pipeline.families.noise import purpose_generator
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
@@ -35,7 +35,7 @@ CLIP = SamplingParams(
     steps=len(SIGMAS),
     schedule="fixed",
     guidance=Guidance(1.0, 1.0),
-    motion=LtxOptions(prompt=PROMPT, fps=12, sigmas=SIGMAS),
+    family_options=LtxOptions(prompt=PROMPT, fps=12, sigmas=SIGMAS),
     plan=WindowPlan(5, 5, 1, 0),
     options=WindowOptions(),
 )
@@ -43,7 +43,7 @@ CLIP = SamplingParams(
 
 def ours(model: LtxModel, photo: Image.Image, clip: SamplingParams = CLIP) -> torch.Tensor:
     words = encode(model.model.folder, PROMPT, model.placement)
-    return sample_clip(model, clip, begin(model, clip, photo, words.tensors), keeper=Nowhere())
+    return sample_clip(model, clip, begin(model, clip, photo, words.tensors), checkpoints=Nowhere())
 
 
 def pipeline(model: LtxModel) -> LTXImageToVideoPipeline:
@@ -73,7 +73,7 @@ def stock(model: LtxModel, photo: Image.Image, clip: SamplingParams = CLIP) -> t
         height=clip.height,
         width=clip.width,
         num_frames=FRAMES,
-        frame_rate=clip.motion.fps,
+        frame_rate=clip.family_options.fps,
         num_inference_steps=clip.steps,
         guidance_scale=1.0,
         generator=torch.Generator("cpu").manual_seed(clip.seed),
@@ -87,12 +87,12 @@ def stock(model: LtxModel, photo: Image.Image, clip: SamplingParams = CLIP) -> t
 
 @pytest.mark.parametrize("fps", [12, 24])
 def test_latents(ltx: LtxModel, flow_photo: Image.Image, fps: int) -> None:
-    clip = replace(CLIP, motion=replace(CLIP.motion, fps=fps))
+    clip = replace(CLIP, family_options=replace(CLIP.family_options, fps=fps))
     assert torch.equal(ours(ltx, flow_photo, clip), stock(ltx, flow_photo, clip))
 
 
 def test_the_frame_rate_is_told_to_the_model(ltx: LtxModel, flow_photo: Image.Image) -> None:
-    other = replace(CLIP, motion=replace(CLIP.motion, fps=24))
+    other = replace(CLIP, family_options=replace(CLIP.family_options, fps=24))
     assert not torch.equal(ours(ltx, flow_photo), ours(ltx, flow_photo, other))
 
 
@@ -117,7 +117,7 @@ def test_words(ltx: LtxModel, prompt: str) -> None:
     with torch.no_grad():
         words, mask = pipeline(ltx)._get_t5_prompt_embeds(prompt, max_sequence_length=TOKENS, device=ltx.device)
     found = encode(ltx.model.folder, prompt, choose_placement())
-    assert torch.equal(found.tensors[WORDS], words)
+    assert torch.equal(found.tensors[PROMPT_EMBEDS], words)
     assert torch.equal(found.tensors[MASK].bool(), mask)
     assert found.cut == ""
 

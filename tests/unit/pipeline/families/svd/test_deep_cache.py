@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from fanslymotion.bench.keepers import Everything, Nowhere
+from fanslymotion.bench.checkpoint_sinks import Everything, Nowhere
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.steps.effort import EVERYTHING, Effort
 from fanslymotion.pipeline.families.svd.deep_cache import DeepCache
@@ -140,12 +140,12 @@ def test_guidance_is_off_at_low_noise(model: LoadedModel, small_photo: Image.Ima
 
 def test_from_each_state_that_is_kept_the_same_clip_comes(model: LoadedModel, small_photo: Image.Image) -> None:
     clip = settings(model, guidance=GUIDED, steps=8, effort=Effort(0.5, 2), plan=plan_windows(9, 6))
-    keeper = Everything()
-    whole = sample_clip(model, clip, begin(model, clip, small_photo), keeper=keeper)
+    checkpoints = Everything()
+    whole = sample_clip(model, clip, begin(model, clip, small_photo), checkpoints=checkpoints)
     kept = [1, 2, 4, 6, 7, 8]
-    assert [state.step for state in keeper.states] == [*kept, 0, *kept, 0]
-    for state in keeper.states[2::3]:  # before a whole step in each of the windows, and at the second one's beginning
-        assert torch.equal(sample_clip(model, clip, state, keeper=Nowhere()), whole)
+    assert [state.step for state in checkpoints.states] == [*kept, 0, *kept, 0]
+    for state in checkpoints.states[2::3]:  # before a whole step of each window, and at the second one's start
+        assert torch.equal(sample_clip(model, clip, state, checkpoints=Nowhere()), whole)
 
 
 def test_the_steps_that_are_whole() -> None:

@@ -74,21 +74,21 @@ def unet_pass(unet: Any, frames: int, height: int, width: int, batch: int = 1) -
 
 
 @contextmanager
-def chunked(renderer: LoadedModel, numbers: int) -> Iterator[None]:
-    renderer.chunk_forward(numbers)
+def chunked(loaded: LoadedModel, numbers: int) -> Iterator[None]:
+    loaded.chunk_forward(numbers)
     try:
         yield
     finally:
-        renderer.chunk_forward(None)
+        loaded.chunk_forward(None)
 
 
 @pytest.mark.parametrize("numbers", [1, 1000, 4000, 10**9])
-def test_pieces_give_what_the_whole_gives(renderer: LoadedModel, numbers: int) -> None:
-    whole = unet_pass(renderer.unet, 3, 4, 8, batch=2)
-    with chunked(renderer, numbers):
-        pieces = unet_pass(renderer.unet, 3, 4, 8, batch=2)
+def test_pieces_give_what_the_whole_gives(loaded: LoadedModel, numbers: int) -> None:
+    whole = unet_pass(loaded.unet, 3, 4, 8, batch=2)
+    with chunked(loaded, numbers):
+        pieces = unet_pass(loaded.unet, 3, 4, 8, batch=2)
     assert (pieces - whole).abs().max() <= 1e-5
-    assert torch.equal(unet_pass(renderer.unet, 3, 4, 8, batch=2), whole)
+    assert torch.equal(unet_pass(loaded.unet, 3, 4, 8, batch=2), whole)
 
 
 def test_pieces_are_few_equal_and_no_larger_than_asked_for() -> None:

@@ -180,8 +180,8 @@ def test_half_precision_files(folder: Path) -> None:
         save_file(weights, path.with_name(f"{path.stem}.fp16.safetensors"), metadata={"format": "pt"})
     assert set(check_folder(folder).variants.values()) == {("fp16",)}
     for placement in (choose_placement(), CPU16):
-        renderer = load(model_of(folder), placement)
-        assert renderer.unet.dtype == renderer.vae.dtype == renderer.image_encoder.dtype == placement.dtype
+        loaded = load(model_of(folder), placement)
+        assert loaded.unet.dtype == loaded.vae.dtype == loaded.image_encoder.dtype == placement.dtype
 
 
 def test_the_cache_keeps_one_model_and_notices_new_files(folder: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
-from fanslymotion.bench.keepers import Nowhere
+from fanslymotion.bench.checkpoint_sinks import Nowhere
 from fanslymotion.bench.metrics import motion, psnr
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning, encode, to_tensor
 from fanslymotion.pipeline.families.svd.decoding.vae import decode
@@ -54,13 +54,13 @@ def sample(mini: LoadedModel, preset, photo: Image.Image):
             steps=steps,
             schedule=preset.sampling.schedule,
             guidance=Guidance(1.0, 1.0),
-            motion=MicroConditioning(
+            family_options=MicroConditioning(
                 fps=preset.sampling.fps, bucket=bucket, noise_aug=preset.sampling.noise_aug_strength
             ),
             plan=plan_windows(frames, frames),
             options=WindowOptions(),
         )
-        return sample_clip(mini, clip, begin(mini, clip, photo), keeper=Nowhere())
+        return sample_clip(mini, clip, begin(mini, clip, photo), checkpoints=Nowhere())
 
     return latents
 

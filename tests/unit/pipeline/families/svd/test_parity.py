@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import StableVideoDiffusionPipeline
-from fanslymotion.bench.keepers import Nowhere
+from fanslymotion.bench.checkpoint_sinks import Nowhere
 from fanslymotion.pipeline.families.base import Offload
 from fanslymotion.pipeline.families.svd.conditioning import MicroConditioning
 from fanslymotion.pipeline.families.svd.decoding.vae import decode
@@ -30,12 +30,12 @@ STEPS = 4
 
 
 @pytest.fixture(scope="module")
-def renderer(tiny_model: Path) -> LoadedModel:
+def loaded(tiny_model: Path) -> LoadedModel:
     """Without shortcuts."""
     return load(ModelFolder(folder_preset(tiny_model), tiny_model), choose_placement(), shortcuts=False)
 
 
-def settings(renderer: LoadedModel, **changes) -> SamplingParams:
+def settings(loaded: LoadedModel, **changes) -> SamplingParams:
     known = SamplingParams(
         width=64,
         height=40,
@@ -43,19 +43,19 @@ def settings(renderer: LoadedModel, **changes) -> SamplingParams:
         steps=STEPS,
         schedule="karras",
         guidance=Guidance(1.0, 1.0),
-        motion=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
+        family_options=MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
         plan=plan_windows(6, 6),
         options=WindowOptions(),
     )
     return replace(known, **changes)
 
 
-def ours(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams) -> torch.Tensor:
-    return sample_clip(renderer, clip, begin(renderer, clip, photo), keeper=Nowhere())
+def ours(loaded: LoadedModel, photo: Image.Image, clip: SamplingParams) -> torch.Tensor:
+    return sample_clip(loaded, clip, begin(loaded, clip, photo), checkpoints=Nowhere())
 
 
-def stock(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams, **changes) -> torch.Tensor:
-    pipeline = stock_pipeline(renderer)
+def stock(loaded: LoadedModel, photo: Image.Image, clip: SamplingParams, **changes) -> torch.Tensor:
+    pipeline = stock_pipeline(loaded)
     known = {
         "height": clip.height,
         "width": clip.width,
@@ -63,9 +63,9 @@ def stock(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams, **cha
         "num_inference_steps": clip.steps,
         "min_guidance_scale": clip.guidance.first,
         "max_guidance_scale": clip.guidance.last,
-        "fps": clip.motion.fps,
-        "motion_bucket_id": clip.motion.bucket,
-        "noise_aug_strength": clip.motion.noise_aug,
+        "fps": clip.family_options.fps,
+        "motion_bucket_id": clip.family_options.bucket,
+        "noise_aug_strength": clip.family_options.noise_aug,
         "generator": torch.Generator("cpu").manual_seed(clip.seed),
         "output_type": "latent",
     }
@@ -74,37 +74,39 @@ def stock(renderer: LoadedModel, photo: Image.Image, clip: SamplingParams, **cha
     return latents
 
 
-def stock_pipeline(renderer: LoadedModel) -> StableVideoDiffusionPipeline:
+def stock_pipeline(loaded: LoadedModel) -> StableVideoDiffusionPipeline:
     """Our UNet and VAE, which are diffusers' own, and transformers' CLIP, which ours must equal."""
-    folder, dtype = renderer.model.folder, renderer.dtype
+    folder, dtype = loaded.model.folder, loaded.dtype
     pipeline = StableVideoDiffusionPipeline(
-        vae=renderer.vae,
+        vae=loaded.vae,
         image_encoder=CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", dtype=dtype).eval(),
-        unet=renderer.unet,
-        scheduler=renderer.scheduler,
+        unet=loaded.unet,
+        scheduler=loaded.scheduler,
         feature_extractor=CLIPImageProcessorPil.from_pretrained(folder / "feature_extractor"),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def test_without_guidance(renderer: LoadedModel, small_photo: Image.Image) -> None:
-    clip = settings(renderer)
-    assert torch.equal(ours(renderer, small_photo, clip), stock(renderer, small_photo, clip))
+def test_without_guidance(loaded: LoadedModel, small_photo: Image.Image) -> None:
+    clip = settings(loaded)
+    assert torch.equal(ours(loaded, small_photo, clip), stock(loaded, small_photo, clip))
 
 
-def test_with_the_guidance_ramp(renderer: LoadedModel, small_photo: Image.Image) -> None:
-    clip = settings(renderer, guidance=Guidance(1.0, 3.0), motion=MicroConditioning(fps=12, bucket=40, noise_aug=0.1))
-    assert torch.equal(ours(renderer, small_photo, clip), stock(renderer, small_photo, clip))
+def test_with_the_guidance_ramp(loaded: LoadedModel, small_photo: Image.Image) -> None:
+    clip = settings(
+        loaded, guidance=Guidance(1.0, 3.0), family_options=MicroConditioning(fps=12, bucket=40, noise_aug=0.1)
+    )
+    assert torch.equal(ours(loaded, small_photo, clip), stock(loaded, small_photo, clip))
 
 
 GUIDED = [Guidance(1.0, 1.0), Guidance(1.0, 3.0), Guidance(1.0, 3.0, two_passes=True)]
 
 
 @pytest.fixture(scope="module")
-def exact(renderer: LoadedModel, small_photo: Image.Image) -> list[torch.Tensor]:
+def exact(loaded: LoadedModel, small_photo: Image.Image) -> list[torch.Tensor]:
     """Latents without shortcuts, for each of GUIDED."""
-    return [ours(renderer, small_photo, settings(renderer, guidance=guidance)) for guidance in GUIDED]
+    return [ours(loaded, small_photo, settings(loaded, guidance=guidance)) for guidance in GUIDED]
 
 
 @pytest.mark.parametrize(
@@ -112,12 +114,12 @@ def exact(renderer: LoadedModel, small_photo: Image.Image) -> list[torch.Tensor]
     [Offload.NONE, *soak(Offload.GROUP, Offload.MODEL, Offload.SEQUENTIAL)],
 )
 def test_shortcuts_differ_by_rounding_only(
-    renderer: LoadedModel, small_photo: Image.Image, exact: list[torch.Tensor], offload: Offload
+    loaded: LoadedModel, small_photo: Image.Image, exact: list[torch.Tensor], offload: Offload
 ) -> None:
     """The same each time, whatever was sampled before."""
-    quick = load(renderer.model, Placement(renderer.device, renderer.dtype, offload))
-    assert (renderer.arithmetic, quick.arithmetic) == (0, ARITHMETIC)
-    clips = [settings(renderer, guidance=guidance) for guidance in GUIDED]
+    quick = load(loaded.model, Placement(loaded.device, loaded.dtype, offload))
+    assert (loaded.arithmetic, quick.arithmetic) == (0, ARITHMETIC)
+    clips = [settings(loaded, guidance=guidance) for guidance in GUIDED]
     made = [ours(quick, small_photo, clip) for clip in clips]
     for found, wanted in zip(made, exact, strict=True):
         assert 0 < (found - wanted).abs().max() <= 1e-5
@@ -142,18 +144,18 @@ def test_shortcuts_leave_out_what_one_token_does_not_need(tiny_model: Path) -> N
         one_token(torch.zeros(1, 4, 32), encoder_hidden_states=several)
 
 
-def test_guidance_in_two_passes(renderer: LoadedModel, small_photo: Image.Image) -> None:
-    clip = settings(renderer, guidance=Guidance(1.5, 3.0))
+def test_guidance_in_two_passes(loaded: LoadedModel, small_photo: Image.Image) -> None:
+    clip = settings(loaded, guidance=Guidance(1.5, 3.0))
     two = replace(clip, guidance=replace(clip.guidance, two_passes=True))
-    expected = stock(renderer, small_photo, clip)
-    difference = ours(renderer, small_photo, two) - expected
+    expected = stock(loaded, small_photo, clip)
+    difference = ours(loaded, small_photo, two) - expected
     assert difference.abs().max() <= 1e-5 * expected.abs().max()  # processors round otherwise in batches of one and two
 
 
-def test_align_your_steps(renderer: LoadedModel, small_photo: Image.Image) -> None:
-    clip = settings(renderer, schedule="ays", steps=10)
-    expected = stock(renderer, small_photo, clip, sigmas=[*AYS_SIGMAS, 0.0])
-    assert torch.equal(ours(renderer, small_photo, clip), expected)
+def test_align_your_steps(loaded: LoadedModel, small_photo: Image.Image) -> None:
+    clip = settings(loaded, schedule="ays", steps=10)
+    expected = stock(loaded, small_photo, clip, sigmas=[*AYS_SIGMAS, 0.0])
+    assert torch.equal(ours(loaded, small_photo, clip), expected)
     assert ays_sigmas(10) == pytest.approx(AYS_SIGMAS)
 
 
@@ -171,30 +173,30 @@ def test_other_vae_factors_and_half_precision(levels: int, small_photo: Image.Im
     """A model whose latents are half or a quarter of the pixels' size, computed in bfloat16."""
     folder = build(tmp_path / "model", levels=levels, frames=3, seed=levels)
     model = ModelFolder(folder_preset(folder), folder)
-    renderer = load(model, Placement(torch.device("cpu"), torch.bfloat16), shortcuts=False)
-    assert renderer.vae_factor == 2 ** (levels - 1)
-    clip = settings(renderer, width=32, height=24, plan=plan_windows(3, 3), steps=2, guidance=Guidance(1.0, 2.0))
+    loaded = load(model, Placement(torch.device("cpu"), torch.bfloat16), shortcuts=False)
+    assert loaded.vae_factor == 2 ** (levels - 1)
+    clip = settings(loaded, width=32, height=24, plan=plan_windows(3, 3), steps=2, guidance=Guidance(1.0, 2.0))
     photo = small_photo.resize((32, 24))
-    found = ours(renderer, photo, clip)
-    assert found.shape == (1, 3, 4, 24 // renderer.vae_factor, 32 // renderer.vae_factor)
-    assert torch.equal(found, stock(renderer, photo, clip))
+    found = ours(loaded, photo, clip)
+    assert found.shape == (1, 3, 4, 24 // loaded.vae_factor, 32 // loaded.vae_factor)
+    assert torch.equal(found, stock(loaded, photo, clip))
 
 
-def test_decoded_frames(renderer: LoadedModel, small_photo: Image.Image) -> None:
-    latents = ours(renderer, small_photo, settings(renderer))
-    pipeline = stock_pipeline(renderer)
+def test_decoded_frames(loaded: LoadedModel, small_photo: Image.Image) -> None:
+    latents = ours(loaded, small_photo, settings(loaded))
+    pipeline = stock_pipeline(loaded)
     with torch.no_grad():
         expected = pipeline.decode_latents(latents, 6, decode_chunk_size=3)
     expected = pipeline.video_processor.postprocess_video(expected, output_type="pil")[0]
-    found = np.concatenate(list(decode(renderer, latents, chunk=3, halo=0)))
+    found = np.concatenate(list(decode(loaded, latents, chunk=3, halo=0)))
     assert np.array_equal(found, np.stack([np.asarray(frame) for frame in expected]))
 
 
-def test_guidance_is_off_at_one(renderer: LoadedModel, small_photo: Image.Image) -> None:
+def test_guidance_is_off_at_one(loaded: LoadedModel, small_photo: Image.Image) -> None:
     calls = []
-    handle = renderer.unet.register_forward_pre_hook(lambda module, args: calls.append(args[0].shape[0]))
+    handle = loaded.unet.register_forward_pre_hook(lambda module, args: calls.append(args[0].shape[0]))
     try:
-        ours(renderer, small_photo, settings(renderer))
+        ours(loaded, small_photo, settings(loaded))
     finally:
         handle.remove()
     assert calls == [1] * STEPS

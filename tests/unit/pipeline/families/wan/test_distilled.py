@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from fanslymotion.bench.keepers import Everything
+from fanslymotion.bench.checkpoint_sinks import Everything
 from fanslymotion.models.find import taken_by
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.modes import modes_of
 from fanslymotion.pipeline.families.wan.folder import FASTWAN, FOLDERS, FRAMES, HEIGHT, RATES, WIDTH
 from fanslymotion.pipeline.families.wan.model import WanModel
 from fanslymotion.pipeline.families.wan.options import WanOptions
-from fanslymotion.pipeline.families.wan.words import encode
+from fanslymotion.pipeline.families.wan.prompts import encode
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
@@ -33,7 +33,7 @@ CLIP = SamplingParams(
     steps=STEPS,
     schedule="fixed",
     guidance=Guidance(1.0, 1.0),
-    motion=WanOptions("waves", "", 1.0, "lcm", sigmas=(1.0, 0.757, 0.522)),
+    family_options=WanOptions("waves", "", 1.0, "lcm", sigmas=(1.0, 0.757, 0.522)),
     plan=WindowPlan(total=9, frames=5, count=2, overlap=1),
     options=WindowOptions(guidance_cap=None),
 )
@@ -53,8 +53,8 @@ def begun(fastwan: WanModel, smaller_photo: Image.Image) -> SamplingState:
 
 @pytest.fixture(scope="module")
 def whole(fastwan: WanModel, begun: SamplingState) -> tuple[Everything, torch.Tensor]:
-    keeper = Everything()
-    return keeper, sample_clip(fastwan, CLIP, begun, keeper=keeper)
+    checkpoints = Everything()
+    return checkpoints, sample_clip(fastwan, CLIP, begun, checkpoints=checkpoints)
 
 
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
@@ -62,18 +62,18 @@ def test_taken_up_after_any_step(
     fastwan: WanModel, whole: tuple[Everything, torch.Tensor], step: int, tmp_path: Path
 ) -> None:
     """The noise that is added then is the same, though no generator's state is kept for it."""
-    keeper, expected = whole
-    saved = read_back(keeper, step, STEPS, tmp_path)
+    checkpoints, expected = whole
+    saved = read_back(checkpoints, step, STEPS, tmp_path)
     assert saved.history == {}
-    assert torch.equal(sample_clip(fastwan, CLIP, saved, keeper=Everything()), expected)
+    assert torch.equal(sample_clip(fastwan, CLIP, saved, checkpoints=Everything()), expected)
 
 
 def test_each_window_begins_with_the_last_ones_frame(
     fastwan: WanModel, begun: SamplingState, whole: tuple[Everything, torch.Tensor]
 ) -> None:
-    keeper, latents = whole
+    checkpoints, latents = whole
     assert torch.equal(latents[:, :1], fastwan.beginning(begun.conditioning))
-    for state in keeper.states:
+    for state in checkpoints.states:
         if state.x is not None and state.done is not None:
             assert torch.equal(state.x[:, :1], state.done[:, -1:])
 

@@ -13,7 +13,6 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from fanslymotion.bench.full_size import UMT5_XXL, WAN_TRANSFORMER, WAN_VAE
 from fanslymotion.errors import ModelError
 from fanslymotion.models.find import find_model
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.placement import choose_placement
@@ -22,6 +21,7 @@ from fanslymotion.pipeline.families.wan.model import WanModel, load
 from fanslymotion.pipeline.families.wan.random_model import TRANSFORMER, VAE
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 
 
 def test_the_5b_models_size_is_that_of_its_architecture() -> None:
@@ -44,9 +44,9 @@ def test_a_folder_is_used_by_its_path_and_by_a_name(tiny_wan: Path, settings: Se
     )
     assert use_folder(tiny_wan, settings).name == "tiny-wan"
     preset = find_model("tiny-wan", load_presets(settings), settings).preset
-    assert preset.model_copy(update={"label": "", "name": ""}) == found.preset.model_copy(
-        update={"label": "", "name": ""}
-    )
+    assert preset.summary == f"{preset.sampling.steps} steps with guidance 5."
+    own = {"label", "name", "summary", "summary_ru"}
+    assert preset.model_dump(exclude=own) == found.preset.model_dump(exclude=own)
 
 
 @pytest.mark.parametrize(

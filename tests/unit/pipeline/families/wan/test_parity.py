@@ -12,7 +12,7 @@ from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
 from diffusers.schedulers import scheduling_flow_match_euler_discrete
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
-from fanslymotion.bench.keepers import Nowhere
+from fanslymotion.bench.checkpoint_sinks import Nowhere
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.guidance import Guidance
@@ -23,7 +23,7 @@ from fanslymotion.pipeline.families.steps.effort import Effort
 from fanslymotion.pipeline.families.wan.folder import FASTWAN, FOLDERS, NEGATIVE_PROMPT
 from fanslymotion.pipeline.families.wan.model import WanModel, load
 from fanslymotion.pipeline.families.wan.options import WanOptions
-from fanslymotion.pipeline.families.wan.words import NEGATIVE, TOKENS, WORDS, encode, padded
+from fanslymotion.pipeline.families.wan.prompts import NEGATIVE, PROMPT_EMBEDS, TOKENS, encode, padded
 from fanslymotion.pipeline.families.weights.compiling import Compiler
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
@@ -40,7 +40,7 @@ CLIP = SamplingParams(
     steps=6,
     schedule="flow",
     guidance=Guidance(5.0, 5.0),
-    motion=WanOptions(PROMPT, NEGATIVE_PROMPT, 5.0, "unipc"),
+    family_options=WanOptions(PROMPT, NEGATIVE_PROMPT, 5.0, "unipc"),
     plan=WindowPlan(5, 5, 1, 0),
     options=WindowOptions(guidance_cap=None),
 )
@@ -48,7 +48,7 @@ CLIP = SamplingParams(
 
 def ours(model: WanModel, photo: Image.Image, clip: SamplingParams = CLIP) -> torch.Tensor:
     words = encode(model.model.folder, PROMPT, NEGATIVE_PROMPT, model.placement)
-    return sample_clip(model, clip, begin(model, clip, photo, words.tensors), keeper=Nowhere())
+    return sample_clip(model, clip, begin(model, clip, photo, words.tensors), checkpoints=Nowhere())
 
 
 def pipeline(model: WanModel) -> WanImageToVideoPipeline:
@@ -111,7 +111,7 @@ def test_words(wan: WanModel, prompt: str) -> None:
     with torch.no_grad():
         wanted = pipeline(wan)._get_t5_prompt_embeds([prompt, NEGATIVE_PROMPT], max_sequence_length=TOKENS)
     found = encode(wan.model.folder, prompt, NEGATIVE_PROMPT, choose_placement())
-    assert torch.equal(padded(found.tensors[WORDS], torch.float32)[0], wanted[0])
+    assert torch.equal(padded(found.tensors[PROMPT_EMBEDS], torch.float32)[0], wanted[0])
     assert torch.equal(padded(found.tensors[NEGATIVE], torch.float32)[0], wanted[1])
     assert found.cut == ""
 

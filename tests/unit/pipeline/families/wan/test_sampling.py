@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from fanslymotion.bench.keepers import Everything
+from fanslymotion.bench.checkpoint_sinks import Everything
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.wan.model import WanModel
 from fanslymotion.pipeline.families.wan.options import WanOptions
-from fanslymotion.pipeline.families.wan.words import encode
+from fanslymotion.pipeline.families.wan.prompts import encode
 from fanslymotion.pipeline.sampling.unipc import BEFORE, CORRECTED, LAST
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
 from fanslymotion.pipeline.windows import WindowOptions, WindowPlan
@@ -25,7 +25,7 @@ CLIP = SamplingParams(
     steps=STEPS,
     schedule="flow",
     guidance=Guidance(5.0, 5.0),
-    motion=WanOptions("waves", "still", 5.0, "unipc"),
+    family_options=WanOptions("waves", "still", 5.0, "unipc"),
     plan=WindowPlan(total=9, frames=5, count=2, overlap=1),
     options=WindowOptions(guidance_cap=None),
 )
@@ -39,15 +39,15 @@ def begun(wan: WanModel, smaller_photo: Image.Image) -> SamplingState:
 
 @pytest.fixture(scope="module")
 def whole(wan: WanModel, begun: SamplingState) -> tuple[Everything, torch.Tensor]:
-    keeper = Everything()
-    return keeper, sample_clip(wan, CLIP, begun, keeper=keeper)
+    checkpoints = Everything()
+    return checkpoints, sample_clip(wan, CLIP, begun, checkpoints=checkpoints)
 
 
 def test_known_frames_stay_what_they_are(wan: WanModel, begun: SamplingState, whole: Any) -> None:
-    keeper, latents = whole
+    checkpoints, latents = whole
     assert latents.shape == (1, 9, 48, 2, 4)
     photo = wan.beginning(begun.conditioning)
-    for state in keeper.states:
+    for state in checkpoints.states:
         if state.x is not None:
             known = photo if state.done is None else state.done[:, -1:]
             assert torch.equal(state.x[:, :1], known)
@@ -55,19 +55,19 @@ def test_known_frames_stay_what_they_are(wan: WanModel, begun: SamplingState, wh
 
 
 def test_a_second_window_sees_the_first_ones_last_frame(wan: WanModel, whole: Any) -> None:
-    keeper, latents = whole
-    second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
+    checkpoints, latents = whole
+    second = next(state for state in checkpoints.states if state.window == 1 and state.step == 0)
     assert second.done is not None
     assert second.history == {}
     other = replace(second, done=second.done + 1.0)
-    found = sample_clip(wan, CLIP, other, keeper=Everything())
+    found = sample_clip(wan, CLIP, other, checkpoints=Everything())
     assert not torch.allclose(latents[:, 5:], found[:, 5:], atol=1e-3)
 
 
 def test_each_window_is_guided_as_far(wan: WanModel, begun: SamplingState, whole: Any) -> None:
     """What a model draws with guidance falls apart with half of it: no cap, unlike Stable Video Diffusion's ramp."""
     capped = replace(CLIP, options=WindowOptions(guidance_cap=2.5))
-    found = sample_clip(wan, capped, begun, keeper=Everything())
+    found = sample_clip(wan, capped, begun, checkpoints=Everything())
     assert torch.equal(found[:, :5], whole[1][:, :5])
     assert not torch.equal(found, whole[1])
 
@@ -75,7 +75,7 @@ def test_each_window_is_guided_as_far(wan: WanModel, begun: SamplingState, whole
 @pytest.mark.parametrize("step", range(1, 2 * STEPS + 1))
 def test_taken_up_after_any_step(wan: WanModel, whole: Any, step: int, tmp_path: Path) -> None:
     """From the file that a checkpoint is, with what the solver remembers."""
-    keeper, expected = whole
-    saved = read_back(keeper, step, STEPS, tmp_path)
+    checkpoints, expected = whole
+    saved = read_back(checkpoints, step, STEPS, tmp_path)
     assert set(saved.history) == {CORRECTED, LAST} | ({BEFORE} if saved.step > 1 else set())
-    assert torch.equal(sample_clip(wan, CLIP, saved, keeper=Everything()), expected)
+    assert torch.equal(sample_clip(wan, CLIP, saved, checkpoints=Everything()), expected)

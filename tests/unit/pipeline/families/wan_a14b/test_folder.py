@@ -11,7 +11,6 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from fanslymotion.errors import ModelError
 from fanslymotion.models.find import find_model
-from fanslymotion.models.registry import use_folder
 from fanslymotion.pipeline.families import family, family_of_folder
 from fanslymotion.pipeline.families.base import Role
 from fanslymotion.pipeline.families.wan.folder import IMAGE_CHANNELS
@@ -19,6 +18,7 @@ from fanslymotion.pipeline.families.wan_a14b.folder import EXPERTS, FOLDERS, FUL
 from fanslymotion.pipeline.families.wan_a14b.model import A14BModel
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 
 
 def test_the_size_is_that_of_the_architecture() -> None:

@@ -12,13 +12,13 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from diffusers.pipelines.wan.pipeline_wan_i2v import WanImageToVideoPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
-from fanslymotion.bench.keepers import Everything, Nowhere
+from fanslymotion.bench.checkpoint_sinks import Everything, Nowhere
 from fanslymotion.pipeline.families.base import ModelFolder, Offload
 from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.placement import Placement
 from fanslymotion.pipeline.families.wan.model import IMAGE
 from fanslymotion.pipeline.families.wan.options import WanOptions
-from fanslymotion.pipeline.families.wan.words import encode
+from fanslymotion.pipeline.families.wan.prompts import encode
 from fanslymotion.pipeline.families.wan_a14b.condition import condition
 from fanslymotion.pipeline.families.wan_a14b.folder import EXPERTS, FOLDERS
 from fanslymotion.pipeline.families.wan_a14b.model import A14BModel, load
@@ -36,7 +36,7 @@ CLIP = SamplingParams(
     steps=4,
     schedule="flow",
     guidance=Guidance(1.0, 1.0),
-    motion=WanOptions(PROMPT, AGAINST, 5.0, "euler"),
+    family_options=WanOptions(PROMPT, AGAINST, 5.0, "euler"),
     plan=WindowPlan(5, 5, 1, 0),
     options=WindowOptions(guidance_cap=None),
 )
@@ -61,7 +61,7 @@ def ours(
     model: A14BModel, photo: Image.Image, clip: SamplingParams = CLIP, last: Image.Image | None = None
 ) -> torch.Tensor:
     words = encode(model.model.folder, PROMPT, AGAINST, model.placement)
-    return sample_clip(model, clip, begin(model, clip, photo, words.tensors, last), keeper=Nowhere())
+    return sample_clip(model, clip, begin(model, clip, photo, words.tensors, last), checkpoints=Nowhere())
 
 
 def pipeline(model: A14BModel, solver: str) -> WanImageToVideoPipeline:
@@ -121,14 +121,14 @@ def test_latents_with_a_last_picture(wan_a14b: A14BModel, smaller_photo: Image.I
     told, free = (ours(model, smaller_photo, clip, end) for end in (last, None))
     assert torch.equal(told[:, :5], free[:, :5])
     assert not torch.allclose(told[:, 5:], free[:, 5:], atol=1e-2)
-    words, keeper = encode(model.model.folder, PROMPT, AGAINST, model.placement), Everything()
-    sample_clip(model, clip, begin(model, clip, smaller_photo, words.tensors, last), keeper=keeper)
-    state = next(state for state in keeper.states if (state.window, state.step) == (1, 2))
-    assert torch.equal(sample_clip(model, clip, state, keeper=Nowhere()), told)
+    words, checkpoints = encode(model.model.folder, PROMPT, AGAINST, model.placement), Everything()
+    sample_clip(model, clip, begin(model, clip, smaller_photo, words.tensors, last), checkpoints=checkpoints)
+    state = next(state for state in checkpoints.states if (state.window, state.step) == (1, 2))
+    assert torch.equal(sample_clip(model, clip, state, checkpoints=Nowhere()), told)
 
 
 def test_a_loop_ends_with_the_photo(wan_a14b: A14BModel, smaller_photo: Image.Image) -> None:
-    model, loop = solved(wan_a14b, "euler"), replace(CLIP, motion=replace(CLIP.motion, loop=True))
+    model, loop = solved(wan_a14b, "euler"), replace(CLIP, family_options=replace(CLIP.family_options, loop=True))
     found = ours(model, smaller_photo, loop)
     assert torch.equal(found, ours(model, smaller_photo, CLIP, smaller_photo))
     assert not torch.allclose(found, ours(model, smaller_photo), atol=1e-2)
@@ -166,7 +166,7 @@ def test_what_is_known_of_the_video(wan_a14b: A14BModel, smaller_photo: Image.Im
         _, wanted = made.prepare_latents(
             image, 1, 16, 32, 64, FRAMES, torch.float32, torch.device("cpu"), torch.Generator("cpu")
         )
-    known = wan_a14b.encode(smaller_photo, CLIP.motion, torch.Generator())[IMAGE]
+    known = wan_a14b.encode(smaller_photo, CLIP.family_options, torch.Generator())[IMAGE]
     assert known.shape == (1, 25, 16, 4, 8)
     assert torch.equal(condition(wan_a14b.vae, known)[:, :, :5], wanted)
 

@@ -10,7 +10,7 @@ from fanslymotion.models.find import default_model, find_model, require_model, t
 from fanslymotion.models.registry import check, look
 from fanslymotion.pipeline.families.modes import modes_of
 from fanslymotion.pipeline.families.wan_a14b.folder import FRAMES, FULL, HEIGHT, RATES, WIDTH
-from fanslymotion.pipeline.output import drawn_size, resolve_output
+from fanslymotion.pipeline.output import resolve_output, sampled_size
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
@@ -39,7 +39,7 @@ def test_what_is_generated_at_full_size(resolution: str, drawn: tuple[int, int],
     preset = presets.model(NAME)
     for photo, size in (((1600, 900), drawn), ((900, 1600), drawn[::-1])):
         output = resolve_output(VideoRequest(resolution=resolution, seconds=6), photo, preset, presets)
-        assert drawn_size(output, preset) == size
+        assert sampled_size(output, preset) == size
 
 
 @pytest.fixture

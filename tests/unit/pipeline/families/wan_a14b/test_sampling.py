@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from fanslymotion.bench.keepers import Everything, Nowhere
+from fanslymotion.bench.checkpoint_sinks import Everything, Nowhere
 from fanslymotion.errors import ModelError
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families.base import ModelFolder, Offload, Window
@@ -19,8 +19,8 @@ from fanslymotion.pipeline.families.guidance import Guidance
 from fanslymotion.pipeline.families.placement import Placement, choose_placement
 from fanslymotion.pipeline.families.wan.model import IMAGE
 from fanslymotion.pipeline.families.wan.options import WanOptions
+from fanslymotion.pipeline.families.wan.prompts import encode
 from fanslymotion.pipeline.families.wan.vae import scaled
-from fanslymotion.pipeline.families.wan.words import encode
 from fanslymotion.pipeline.families.wan_a14b.experts import Experts
 from fanslymotion.pipeline.families.wan_a14b.folder import EXPERTS, FOLDERS
 from fanslymotion.pipeline.families.wan_a14b.model import A14BModel, load
@@ -39,7 +39,7 @@ CLIP = SamplingParams(
     steps=STEPS,
     schedule="flow",
     guidance=Guidance(1.0, 1.0),
-    motion=WanOptions("waves", "", 5.0, "euler"),
+    family_options=WanOptions("waves", "", 5.0, "euler"),
     plan=WindowPlan(total=9, frames=5, count=2, overlap=1),
     options=WindowOptions(guidance_cap=None),
 )
@@ -66,8 +66,8 @@ def begun(model: A14BModel, smaller_photo: Image.Image) -> SamplingState:
 
 @pytest.fixture(scope="module")
 def whole(model: A14BModel, begun: SamplingState) -> tuple[Everything, torch.Tensor]:
-    keeper = Everything()
-    return keeper, sample_clip(model, CLIP, begun, keeper=keeper)
+    sink = Everything()
+    return sink, sample_clip(model, CLIP, begun, checkpoints=sink)
 
 
 @pytest.mark.parametrize("step", [1, 4, 6, *soak(2, 3, 5, 7, 8)])
@@ -75,14 +75,14 @@ def test_taken_up_after_any_step(
     tiny_wan_a14b: Path, whole: tuple[Everything, torch.Tensor], step: int, tmp_path: Path
 ) -> None:
     """From the file that a checkpoint is, by another program, which reads no transformer whose turn is over."""
-    keeper, expected = whole
-    saved = read_back(keeper, step, STEPS, tmp_path)
+    sink, expected = whole
+    saved = read_back(sink, step, STEPS, tmp_path)
     fresh = distilled(tiny_wan_a14b)
     fresh.experts.both = False
     read: list[str] = []
     real = fresh.experts._read
     fresh.experts._read = lambda name: (read.append(name), real(name))[1]
-    assert torch.equal(sample_clip(fresh, CLIP, saved, keeper=Nowhere()), expected)
+    assert torch.equal(sample_clip(fresh, CLIP, saved, checkpoints=Nowhere()), expected)
     order = [EXPERTS[0]] * 2 + [EXPERTS[1]] * 2
     left = [name for at, name in enumerate(order * 2) if at >= step]
     assert read == [name for at, name in enumerate(left) if at == 0 or left[at - 1] != name]
@@ -96,7 +96,7 @@ def test_any_number_of_frames_in_a_window(
     odd = replace(CLIP, plan=family("wan_a14b").geometry.windows(frames, frames), steps=1)
     words = {name: tensor for name, tensor in begun.conditioning.items() if name != IMAGE}
     model = distilled(tiny_wan_a14b, frames=frames)
-    found = sample_clip(model, odd, begin(model, odd, smaller_photo, words), keeper=Nowhere())
+    found = sample_clip(model, odd, begin(model, odd, smaller_photo, words), checkpoints=Nowhere())
     assert found.shape[1] == 5
 
 
@@ -116,7 +116,7 @@ def test_one_transformer_at_a_time(tiny_wan_a14b: Path, begun: SamplingState, wh
             return component
 
         model.experts._read = read
-        assert torch.equal(sample_clip(model, CLIP, begun, keeper=Nowhere()), whole[1])
+        assert torch.equal(sample_clip(model, CLIP, begun, checkpoints=Nowhere()), whole[1])
         assert len(alive) == (2 if both else 4)
         assert model.experts.here == (EXPERTS if both else EXPERTS[1:])
         assert model.whole
@@ -147,8 +147,8 @@ def test_the_card_holds_one_of_them(tiny_wan_a14b: Path, offload: Offload) -> No
 
 def test_a_window_begins_with_the_earlier_ones_last_frame(model: A14BModel, whole: Any, begun: SamplingState) -> None:
     """The transformers are told that frame as a picture of its own, as in their training; the join is exact."""
-    keeper, latents = whole
-    second = next(state for state in keeper.states if state.window == 1 and state.step == 0)
+    sink, latents = whole
+    second = next(state for state in sink.states if state.window == 1 and state.step == 0)
     assert latents.shape == (1, 9, 16, 4, 8)
     schedule = model.schedule(STEPS, "flow", 5, 64, 32)
     known = second.done[:, -1:]
@@ -156,10 +156,10 @@ def test_a_window_begins_with_the_earlier_ones_last_frame(model: A14BModel, whol
     def window(done: torch.Tensor | None) -> Window:
         return Window(schedule, CLIP.guidance, None, None, lambda shape: torch.zeros(tuple(shape)), before=done)
 
-    first = model.denoiser(begun.conditioning, CLIP.motion, window(None))
-    later = model.denoiser(begun.conditioning, CLIP.motion, window(second.done))
+    first = model.denoiser(begun.conditioning, CLIP.family_options, window(None))
+    later = model.denoiser(begun.conditioning, CLIP.family_options, window(second.done))
     shown = Image.fromarray(list(model.decode(second.done, 4))[-1][-1])
-    from_it = model.encode(shown, CLIP.motion, torch.Generator())[IMAGE]
+    from_it = model.encode(shown, CLIP.family_options, torch.Generator())[IMAGE]
     told = later._condition[:, 4:].transpose(1, 2)
     assert torch.equal(told, scaled(model.vae, from_it)), "5 latent frames of context are all there are"
     assert torch.equal(later._condition[:, :4], first._condition[:, :4])
@@ -168,7 +168,7 @@ def test_a_window_begins_with_the_earlier_ones_last_frame(model: A14BModel, whol
     assert torch.allclose(held, 0.75 * told[:, :1] + 0.25 * noise)
     assert torch.equal(latents[:, 4:5], known), "what was shown stays as it was"
     other = replace(second, done=second.done + 1.0)
-    found = sample_clip(model, CLIP, other, keeper=Nowhere())
+    found = sample_clip(model, CLIP, other, checkpoints=Nowhere())
     assert not torch.allclose(latents[:, 5:], found[:, 5:], atol=1e-3)
 
 

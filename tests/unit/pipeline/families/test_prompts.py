@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from fanslymotion.pipeline.families import family
-from fanslymotion.pipeline.families import words as module
+from fanslymotion.pipeline.families import prompts as module
 from fanslymotion.pipeline.families.base import ModelFolder
 from fanslymotion.pipeline.families.forecast import forecast
-from fanslymotion.pipeline.families.words import WordCache, Words, words_key
+from fanslymotion.pipeline.families.prompts import PromptCache, PromptEmbeds, prompt_key
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.progress import Stage
@@ -18,12 +18,14 @@ from fanslymotion.presets import Presets
 from fanslymotion.settings import Settings
 
 
-def some(value: float = 1.0, cut: str = "") -> Words:
-    return Words({"words": torch.full((1, 4, 8), value, dtype=torch.bfloat16), "mask": torch.ones(1, 4).long()}, cut)
+def some(value: float = 1.0, cut: str = "") -> PromptEmbeds:
+    return PromptEmbeds(
+        {"words": torch.full((1, 4, 8), value, dtype=torch.bfloat16), "mask": torch.ones(1, 4).long()}, cut
+    )
 
 
 def test_what_is_kept_comes_back(tmp_path: Path) -> None:
-    cache = WordCache(tmp_path / "слова")
+    cache = PromptCache(tmp_path / "слова")
     assert cache.read("key") is None
     cache.write("key", some(cut="the end 🚤"))
     found = cache.read("key")
@@ -35,12 +37,12 @@ def test_what_is_kept_comes_back(tmp_path: Path) -> None:
 
 def test_keys_differ_by_text_and_encoder() -> None:
     texts = ("", "a", "a ", "A", "b")
-    assert len({words_key(encoder, text) for encoder in ("one", "two") for text in texts}) == 2 * len(texts)
+    assert len({prompt_key(encoder, text) for encoder in ("one", "two") for text in texts}) == 2 * len(texts)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 8, b"nonsense that is no safetensors file at all", None])
 def test_a_damaged_file_counts_as_absent(tmp_path: Path, content: bytes | None) -> None:
-    cache = WordCache(tmp_path)
+    cache = PromptCache(tmp_path)
     cache.write("key", some())
     path = tmp_path / "key.safetensors"
     path.write_bytes(path.read_bytes()[:-9] if content is None else content)
@@ -53,7 +55,7 @@ def test_a_damaged_file_counts_as_absent(tmp_path: Path, content: bytes | None) 
 
 def test_the_ones_used_longest_ago_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 3)
-    cache = WordCache(tmp_path)
+    cache = PromptCache(tmp_path)
     for i in range(3):
         cache.write(f"{i}", some())
         (tmp_path / f"{i}.safetensors").touch()
@@ -65,7 +67,7 @@ def test_the_ones_used_longest_ago_go(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_folder_that_cannot_be_written_costs_only_the_cache(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    cache = WordCache(tmp_path / "file")
+    cache = PromptCache(tmp_path / "file")
     cache.write("key", some())
     assert cache.read("key") is None
 
@@ -84,7 +86,7 @@ def test_for_a_new_prompt_a_loaded_model_is_loaded_again(
         return forecast(plan).stage_seconds[Stage.LOADING]
 
     assert loading() > 0
-    WordCache(settings.words_dir).write(kind.words_key(model, kind.options(asked, model.preset, 24)), some())
+    PromptCache(settings.prompts_dir).write(kind.prompt_key(model, kind.options(asked, model.preset, 24)), some())
     assert loading() == 0
     (place / "text_encoder" / "config.json").rename(place / "text_encoder" / "moved.json")
     try:

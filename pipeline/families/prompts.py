@@ -1,6 +1,6 @@
-"""Keep what text encoders made of prompts on the disk: a resumed or repeated job loads no text encoder.
+"""Cache prompt embeddings on the disk: a resumed or repeated job loads no text encoder.
 
-No torch at import: whether a prompt is there is asked where nothing is computed, too.
+No torch at import: processes that compute nothing also ask whether a prompt is cached.
 """
 
 from __future__ import annotations
@@ -24,39 +24,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT = 200
-"""Prompts on the disk; the ones used longest ago are deleted. One takes 2 MB with T5-XXL."""
+"""Largest number of prompts on the disk; the least recently used are deleted. One takes 2 MB with T5-XXL."""
 
 
 @dataclass(frozen=True)
-class Words:
-    """A prompt as a model sees it.
+class PromptEmbeds:
+    """An encoded prompt.
 
     Attributes:
         tensors: By the family's own names, on the CPU; they become a part of the conditioning.
-        cut: The end of the prompt, for which the model has no room; "" = all was read.
+        cut: End of the prompt that exceeds the model's limit; "" = nothing was cut.
     """
 
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
     cut: str = ""
 
 
-def words_key(encoder: str, prompt: str) -> str:
-    """Return the key of a prompt. encoder: fingerprint of the text encoder and its tokenizer."""
+def prompt_key(encoder: str, prompt: str) -> str:
+    """Return the cache key of a prompt.
+
+    Args:
+        encoder: Fingerprint of the text encoder and its tokenizer.
+        prompt: The text.
+    """
     return hashlib.sha256(f"{encoder}\n{prompt}".encode()).hexdigest()
 
 
-class WordCache:
-    """The encoded prompts in a folder. Several processes may share it: files are whole or absent."""
+class PromptCache:
+    """The prompt embeddings in a folder. Safe for several processes: files are whole or absent."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __contains__(self, key: str) -> bool:
-        """Tell whether there is a file of a prompt, whole or damaged."""
+        """Tell whether there is a file for a key, whole or damaged."""
         return os.path.isfile(self._path(key))  # False for a folder without rights, too
 
-    def read(self, key: str) -> Words | None:
-        """Return an encoded prompt, or None. A damaged file counts as absent."""
+    def read(self, key: str) -> PromptEmbeds | None:
+        """Read an encoded prompt; None if it is missing or damaged."""
         path = self._path(key)
         try:
             with safe_open(path, framework="pt") as file:
@@ -70,16 +75,16 @@ class WordCache:
             return None
         with suppress(OSError):
             path.touch()
-        return Words(found, cut)
+        return PromptEmbeds(found, cut)
 
-    def write(self, key: str, words: Words) -> None:
-        """Store an encoded prompt. A full disk is logged; the job goes on."""
+    def write(self, key: str, prompt: PromptEmbeds) -> None:
+        """Store an encoded prompt. A failure is logged only."""
         from safetensors.torch import save_file
 
         path, part = self._path(key), part_path(self._path(key))
         try:
             make_folder(self._folder)
-            save_file({name: tensor.contiguous() for name, tensor in words.tensors.items()}, part, {"cut": words.cut})
+            save_file({name: tensor.contiguous() for name, tensor in prompt.tensors.items()}, part, {"cut": prompt.cut})
             commit(part, path)
         except (OSError, SafetensorError) as e:
             log.warning("The encoded prompt is not kept: %s", e)
