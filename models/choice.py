@@ -1,6 +1,6 @@
 """Describe each model: what it is for, what it can do, whether it is recommended and why, and the order of the list."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ..errors import ModelError
@@ -11,7 +11,7 @@ from ..presets import PURPOSES, ModelPreset, Presets
 from ..presets.options import LAST_PHOTO, OPTIONS
 from ..presets.purposes import PURPOSE_WORDS
 from ..settings import Settings
-from .find import default_model, require_model, taken_by
+from .find import default_model, is_complete, taken_by
 
 NAMED = ("prompt", LAST_PHOTO.name, "loop", "loras")
 """Settings that only some models take, and that are named where models are compared."""
@@ -75,9 +75,12 @@ def seamless(preset: ModelPreset, presets: Presets) -> int:
     return max(lengths, default=0)
 
 
-def recommended(presets: Presets, settings: Settings) -> Recommendation | None:
-    """Return the recommended model: a complete, real one, else a download without account or trial."""
-    here = default_model(presets, settings)
+def recommended(presets: Presets, settings: Settings, complete: Collection[str] | None = None) -> Recommendation | None:
+    """Recommend one model: a real one that is here, else one to download that needs no account and has been tried.
+
+    complete: as of `default_model`.
+    """
+    here = default_model(presets, settings, complete)
     if not presets.models[here].demo:
         return Recommendation(here, OWN if presets.models[here].source == "folder" else HERE)
     for preset in presets.models.values():
@@ -86,23 +89,20 @@ def recommended(presets: Presets, settings: Settings) -> Recommendation | None:
     return None
 
 
-def in_order(presets: Presets, settings: Settings) -> list[ModelPreset]:
-    """Return all models in the order of every list.
+def in_order(presets: Presets, settings: Settings, complete: Collection[str] | None = None) -> list[ModelPreset]:
+    """Return all models as they are listed everywhere.
 
-    The recommended one comes first, then complete ones, then the others by purpose; trials come last in each group.
+    The recommended one comes first, then those that are here, then the others by what they are for; of each kind those
+    that fanslymotion's makers have not run yet come last.
+
+    complete: as of `default_model`.
     """
-    first = recommended(presets, settings)
+    if complete is None:
+        complete = {name for name in presets.models if is_complete(name, presets, settings)}
+    first = recommended(presets, settings, complete)
 
     def place(preset: ModelPreset) -> tuple[bool, bool, bool, int]:
         rank = PURPOSES.index(preset.purpose) if preset.purpose else len(PURPOSES)
-        return first is None or preset.name != first.name, not _here(preset, presets, settings), preset.trial, rank
+        return first is None or preset.name != first.name, preset.name not in complete, preset.trial, rank
 
     return sorted(presets.models.values(), key=place)
-
-
-def _here(preset: ModelPreset, presets: Presets, settings: Settings) -> bool:
-    try:
-        require_model(preset.name, presets, settings)
-    except ModelError:
-        return False
-    return True

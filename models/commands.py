@@ -26,7 +26,7 @@ from .download.model import gigabytes
 from .download.shown import shown_download
 from .first_video import first_cost, first_size, first_video
 from .loras import list_loras, loras_folder
-from .registry import ModelEntry, check, list_models, list_upscalers, remove
+from .registry import ModelEntry, check, complete, list_models, list_upscalers, remove
 from .use import use_model
 
 models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, download, check, remove models.")
@@ -59,7 +59,7 @@ def list_command(as_json: AsJson = False) -> None:
         for entry in entries
         if isinstance(entry.preset, ModelPreset)
     }
-    first, (resolution, seconds) = recommended(presets, settings), first_size(presets)
+    first, (resolution, seconds) = recommended(presets, settings, complete(entries)), first_size(presets)
     heading = ("name", "here", "size", f"{seconds} s, {resolution}", "for")
     rows = [heading, *(_row(entry, costs.get(entry.name)) for entry in entries)]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]

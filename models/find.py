@@ -1,6 +1,7 @@
 """Find the folder of a model (by a preset's name or a path), and the file of an upscaler. Without torch."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from ..errors import BadInput, ModelError, PresetError
@@ -83,14 +84,27 @@ def ideas_of(preset: ModelPreset, presets: Presets) -> tuple[str, ...]:
     return tuple(name for name in presets.ideas if preset.ideas is None or name in preset.ideas)
 
 
-def default_model(presets: Presets, settings: Settings) -> str:
-    """Return the model to use if the user chose none: the first complete one, else the demo model."""
+def is_complete(name: str, presets: Presets, settings: Settings) -> bool:
+    """Tell whether a model of the presets has all of its files."""
+    try:
+        require_model(name, presets, settings)
+    except ModelError:
+        return False
+    return True
+
+
+def default_model(presets: Presets, settings: Settings, complete: Collection[str] | None = None) -> str:
+    """Choose the model if the user chose none: the first complete one, else the demo model.
+
+    Args:
+        presets: all presets.
+        settings: tell the folder of downloaded models.
+        complete: names of the models that have all of their files; None = they are looked at.
+    """
     for preset in presets.models.values():
-        if not preset.demo and not preset.trial:
-            try:
-                require_model(preset.name, presets, settings)
-            except ModelError:
-                continue
+        if preset.demo or preset.trial:
+            continue
+        if preset.name in complete if complete is not None else is_complete(preset.name, presets, settings):
             return preset.name
     return "mini"
 

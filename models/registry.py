@@ -1,9 +1,8 @@
 """List, check and remove the models and upscalers of this machine, and register the user's own folders."""
 
-import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ..pipeline.families import family, family_of_folder
 from ..pipeline.media.upscale.files import check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..presets.loader import BUNDLED, read_model
+from ..presets.writer import to_toml
 from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
 from .choice import in_order
@@ -87,7 +87,13 @@ class ModelEntry:
 
 def list_models(presets: Presets, settings: Settings) -> list[ModelEntry]:
     """List all models, see `in_order`. Reads names, sizes and headers without network; takes milliseconds."""
-    return [look(preset.name, presets, settings) for preset in in_order(presets, settings)]
+    found = {name: look(name, presets, settings) for name in presets.models}
+    return [found[preset.name] for preset in in_order(presets, settings, complete(found.values()))]
+
+
+def complete(entries: Iterable[ModelEntry]) -> set[str]:
+    """Return the names of the models that have all of their files, whole or not."""
+    return {entry.name for entry in entries if entry.state in ("ready", "damaged")}
 
 
 def list_upscalers(presets: Presets, settings: Settings) -> list[ModelEntry]:
@@ -99,9 +105,16 @@ def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
     """Return the entry of a model or an upscaler. Raise PresetError for an unknown name."""
     if name in presets.upscalers:
         upscaler = presets.upscaler(name)
-        folder = preset_folder(upscaler, settings)
+        try:
+            folder = preset_folder(upscaler, settings)
+        except ModelError as e:
+            return ModelEntry(upscaler, Path(upscaler.folder), "missing", 0, e.message)
         return _entry(upscaler, folder, settings, lambda: check_upscaler(upscaler, folder))
-    found = find_model(name, presets, settings)
+    try:
+        found = find_model(name, presets, settings)
+    except ModelError as e:  # a user's preset names what cannot be a path here
+        model = presets.model(name)
+        return ModelEntry(model, Path(model.folder), "missing", 0, e.message)
     preset, folder = found.preset, found.folder
     if found.random:
         return ModelEntry(preset, folder, "ready", folder_size(folder), random=True)
@@ -299,7 +312,7 @@ def save_preset(preset: ModelPreset, settings: Settings, name: str, usual: str) 
         )
     target = place(name)
     try:
-        write_whole(target, _toml(preset))
+        write_whole(target, to_toml(preset))
     except OSError as e:
         raise ModelError(
             msg("{file} cannot be written: {error}; make that folder writable", file=target, error=e.strerror or e)
@@ -345,28 +358,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
-
-
-def _toml(preset: ModelPreset) -> str:
-    """Write a preset as TOML. Strings, numbers and booleans of JSON are valid TOML."""
-    data = preset.model_dump(mode="json", exclude={"name", "latent_rgb"}, exclude_defaults=True)
-    if preset.latent_rgb is not None:
-        data["latent_rgb"] = preset.latent_rgb.model_dump(mode="json")
-    return "\n".join(["# Made by: fanslymotion models use", *_table("", data)]) + "\n"
-
-
-def _table(name: str, table: dict[str, Any]) -> list[str]:
-    """Write a table, and those inside it behind it."""
-    plain = [_line(key, value) for key, value in table.items() if not isinstance(value, dict)]
-    lines = ["", f"[{name}]", *plain] if name and plain else plain
-    for key, value in table.items():
-        if isinstance(value, dict):
-            lines += _table(f"{name}.{key}" if name else key, value)
-    return lines
-
-
-def _line(key: str, value: Any) -> str:
-    return f"{key} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
 
 
 def _check_removable(preset: ModelPreset | UpscalerPreset, presets: Presets) -> None:

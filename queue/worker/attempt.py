@@ -95,10 +95,14 @@ def make_produce(store: Store, model_cache: Any) -> Produce:
     from ...models.find import find_model, find_upscaler
     from ...models.loras import with_loras
     from ...pipeline.produce import produce
-    from ...presets import load_presets
+    from ...presets import LivePresets
+
+    live: LivePresets | None = None
 
     def run(job: Job, progress: ProgressCallback) -> VideoResult:
-        work, presets, before = begin_work(job), load_presets(store.settings), video_before(job)
+        nonlocal live
+        live = live or LivePresets(store.settings)
+        work, presets, before = begin_work(job), live.now(fresh=True), video_before(job)
         model, sent = find_model(job.request.model, presets, store.settings), read_record(job.folder)
         alone = before is None and is_joined(job)
         if alone:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 MODELS_SECONDS = 10.0
 """Between two looks at which models are whole."""
+FIRST_PATIENCE, LOOK_PATIENCE = 15.0, 1.0
+"""Seconds to wait for such a look: for the first one, before which the worker knows of no model, and for the others."""
 SILENT_SECONDS = 60.0
 """No job is left to a worker that has been silent for so long: it hangs, and nothing may restart it."""
 MEMORY_STEP = 1 << 28
@@ -54,6 +56,7 @@ class Claims:
         self._presets: Presets | None = None
         self._models: dict[str, str] = {}
         self._looked = float("-inf")
+        self._looking = threading.Thread()
         self._abilities = Abilities(Machine())
         self._judge = Judge(store.settings, Presets({}, {}, {}, {}, {}, {}))
         self._written: tuple[str, int] = ("", 0)
@@ -70,14 +73,17 @@ class Claims:
         """
         cuda = devices.Cuda.here()
         machine = reported(devices.machine(self._watch, own=frozenset({os.getpid()}), cuda=cuda))
-        if now - self._looked >= MODELS_SECONDS:
-            self._looked = now
-            self._look_for_models()
+        if now - self._looked >= MODELS_SECONDS and not self._looking.is_alive():
+            first, self._looked = self._looked == float("-inf"), now
+            self._looking = threading.Thread(target=self._look_for_models, name="models", daemon=True)
+            self._looking.start()
+            self._looking.join(FIRST_PATIENCE if first else LOOK_PATIENCE)
         with self._lock:
             self._abilities = replace(self._abilities, machine=machine)
         self._write(cuda.held if cuda and cuda.works else 0)
 
     def _look_for_models(self) -> None:
+        """Look which models are whole. Runs in a thread: a share that does not answer must not delay the heartbeat."""
         try:
             presets = load_presets(self._store.settings)
         except (FanslymotionError, OSError) as e:  # a damaged preset file; each job tells its owner

@@ -17,7 +17,7 @@ from ...fs import nearest_existing
 from ...messages import texts
 from ...models.choice import recommended
 from ...models.download.background import Downloads
-from ...models.registry import ModelEntry, list_models, list_upscalers, look, remove
+from ...models.registry import ModelEntry, complete, list_models, list_upscalers, look, remove
 from ...models.use import use_model as use_model_at
 from ...queue.types import WorkerInfo, WorkerState, in_order
 from ..auth.identity import owner_of, user_of
@@ -142,13 +142,14 @@ def models_json(studio: Studio, user: str) -> list[dict[str, Any]]:
     """
     owns = studio.logins.owns_machine(user)
     presets = studio.live_presets.now(fresh=True)
-    first = recommended(presets, studio.settings)
+    entries = list_models(presets, studio.settings)
+    first = recommended(presets, studio.settings, complete(entries))
     return [
         {
             **model_json(presets.model(entry.name), presets, studio.settings, owns, first),
             **_files_json(studio, entry, user),
         }
-        for entry in list_models(presets, studio.settings)
+        for entry in entries
     ]
 
 

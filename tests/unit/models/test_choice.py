@@ -1,11 +1,14 @@
 """What each model is for, what it can, which one is recommended, and the order of all lists."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from fanslymotion.models.choice import abilities, in_order, purpose_of, recommended, seamless
 from fanslymotion.models.registry import list_models
+from fanslymotion.pipeline.families.base import ModelFiles
 from fanslymotion.pipeline.families.ltx import random_model as ltx
+from fanslymotion.pipeline.families.svd import StableVideoDiffusion
 from fanslymotion.pipeline.families.svd import random_model as svd
 from fanslymotion.presets import PURPOSES, ModelPreset, Presets, load_presets
 from fanslymotion.settings import Settings
@@ -95,3 +98,29 @@ def test_ones_own_model_is_recommended_as_that(settings: Settings, tmp_path: Pat
 def test_the_list_of_files_has_the_same_order(settings: Settings) -> None:
     svd.build(settings.models / "svd")
     assert [entry.name for entry in list_models(load_presets(settings), settings)] == names(settings)
+
+
+def test_a_list_looks_at_each_model_once(settings: Settings, presets: Presets, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of forty models on a slow share it took three times as long."""
+    looked: Counter[Path] = Counter()
+    check = StableVideoDiffusion.check
+
+    def counting(self: StableVideoDiffusion, folder: Path, preset: ModelPreset | None) -> ModelFiles:
+        looked[folder] += 1
+        return check(self, folder, preset)
+
+    monkeypatch.setattr(StableVideoDiffusion, "check", counting)
+    assert list_models(presets, settings)[0].name == "svd-xt"
+    assert set(looked.values()) == {1}
+
+
+@pytest.mark.parametrize("folder", ["~nosuchuser/model", "x" * 300, "a/" * 3000])
+def test_a_preset_whose_folder_cannot_be_is_one_row(settings: Settings, folder: str) -> None:
+    place = settings.presets_dir / "models"
+    place.mkdir(parents=True)
+    text = f"label = 'Own'\nsource = 'folder'\nfolder = '{folder}'\nwidth = 64\nheight = 64\nframes = 14\n"
+    (place / "own.toml").write_text(text, encoding="utf-8")
+    entries = {entry.name: entry for entry in list_models(load_presets(settings), settings)}
+    assert entries["mini"].ready
+    assert entries["own"].state == "missing"
+    assert entries["own"].problem

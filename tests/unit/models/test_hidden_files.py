@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from fanslymotion.models.loras import list_loras
-from fanslymotion.models.registry import check, list_upscalers, look, use_folder
+from fanslymotion.models.registry import check, list_upscalers, look
 from fanslymotion.pipeline.families import family
 from fanslymotion.presets import load_presets
 from fanslymotion.settings import Settings
+from fanslymotion.tests.own_models import use_folder
 from fanslymotion.tests.tiny_upscaler import RRDB, write
 from safetensors.torch import save_file
 

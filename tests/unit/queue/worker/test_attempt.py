@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fanslymotion.pipeline.request import VideoResult
+from fanslymotion.presets import Presets
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.store import transitions
 from fanslymotion.queue.types import Status
@@ -71,3 +72,25 @@ def test_a_draft_that_is_held_open_holds_up_no_cancellation(
     monkeypatch.setattr(Path, "unlink", unlink)
     attempt(jobs, produce)
     assert jobs.get(job.id).status is Status.CANCELLED
+
+
+def test_a_preset_that_is_being_edited_fails_no_waiting_job(
+    jobs: Jobs, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page goes on with the presets of before, too."""
+    seen: list[int] = []
+
+    def produced(request: Any, *, presets: Presets, **more: Any) -> Any:
+        seen.append(presets.resolution("480p").width)
+        raise RuntimeError("so far")
+
+    monkeypatch.setattr("fanslymotion.pipeline.produce.produce", produced)
+    file = jobs.settings.presets_dir / "resolutions.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    job = jobs.get(jobs.submit(photo, REQUEST).id)
+    produce = tasks.make_produce(jobs.store, None)
+    for text in ("['480p']\nwidth = 856\n", "['480p']\nwid", "['480p']\nwidth = 864\n"):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(RuntimeError, match="so far"):
+            produce(job, lambda _: None)
+    assert seen == [856, 856, 864]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from fanslymotion.pipeline.hardware.devices import Cuda
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.hardware.units import GIB
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets import Presets
 from fanslymotion.queue.abilities import Abilities
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness.host import MACHINE
@@ -224,3 +226,26 @@ def test_no_job_is_left_to_a_worker_that_hangs(
     assert me.claim(time.time()) is None, "it has said something meanwhile"
     now[0] += SILENT_SECONDS + 1
     assert me.claim(time.time()).id == job.id
+
+
+def test_a_share_that_does_not_answer_keeps_no_worker_from_its_beats(
+    jobs: Jobs, me: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked through all models between two beats, was taken for hung, and killed."""
+    answer, answered = threading.Event(), threading.Event()
+
+    def slow(presets: Presets, settings: Settings) -> dict[str, str]:
+        answer.wait(20)
+        answered.set()
+        return {"mini": "1", "svd-xt": "2"}
+
+    monkeypatch.setattr(claims, "whole_models", slow)
+    for now in (100.0, 200.0):
+        me.publish(now)
+        assert not answered.is_set()
+        assert jobs.workers()[0].abilities.models == {"mini"}, "what it knew"
+    answer.set()
+    me._looking.join(60)
+    assert answered.is_set()
+    me.publish(201.0)
+    assert jobs.workers()[0].abilities.models == {"mini", "svd-xt"}
