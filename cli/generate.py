@@ -13,16 +13,15 @@ from ..console import err, out, print_json, print_path, system_language
 from ..doctor.diagnosis import big_values
 from ..errors import BadInput, NotFound
 from ..messages import msg, texts
-from ..models.find import default_model, find_model, find_upscaler
+from ..models.find import default_model, find_model
 from ..pipeline.families.forecast import forecast, forecast_text, with_worker_start
 from ..pipeline.families.motions import settle_motion
-from ..pipeline.memory.request_plan import plan_request
 from ..pipeline.request import MAX_SEED, VideoRequest
 from ..presets import Presets
 from ..presets.loras import LoraChoice, parse_lora
 from ..queue.store.rows import photo_of
 from ..queue.submit import Picture
-from ..queue.suitability import held, machine_for
+from ..queue.suitability import plan_for_workers
 from ..queue.types import Job, Status
 from ..queue.worker.loaded_note import loaded
 from ..settings import Settings, own_path
@@ -152,24 +151,12 @@ def report_licence(presets: Presets, model: str) -> None:
 
 def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
     """Print the forecast time and memory of a job's video, and a warning if that is much for this machine."""
-    model, workers = find_model(job.request.model, presets, jobs.settings), jobs.workers()
-    upscaler = find_upscaler(job.request.upscaler, presets, jobs.settings)
-    own, warm = [worker.pid for worker in workers if worker.alive], held(workers)
+    workers = jobs.workers()
     with Image.open(photo_of(job.folder)) as photo:
         size = photo.size
-        plan = plan_request(
-            job.request,
-            size,
-            model,
-            presets,
-            jobs.settings,
-            upscaler=upscaler,
-            own=own,
-            held=warm,
-            loaded=loaded(jobs.store, workers),
-            machine=machine_for(workers, job.request, size, jobs.settings, presets),
-        )
-    expected = forecast(plan) if own else with_worker_start(forecast(plan))
+    plan = plan_for_workers(workers, job.request, size, jobs.settings, presets, loaded=loaded(jobs.store, workers))
+    alive = any(worker.alive for worker in workers)
+    expected = forecast(plan) if alive else with_worker_start(forecast(plan))
     err().print(f"Expected: {forecast_text(expected)}", style="dim")
     if plan.shrunk or not expected.fits:
         said = texts.fault("FM-MEM-004", big_values(plan), system_language())

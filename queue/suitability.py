@@ -3,7 +3,7 @@
 A job is for the workers that suit it best. So no worker without a GPU takes what a living worker with one is there for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -157,8 +157,46 @@ def no_model(request: VideoRequest, by_path: bool) -> Message:
     )
 
 
-def held(workers: Sequence[WorkerInfo]) -> int:
-    """Return the video memory of this machine's living workers' cached models in bytes: the most that one holds."""
+def plan_for_workers(
+    workers: Sequence[WorkerInfo],
+    request: VideoRequest,
+    photo: tuple[int, int],
+    settings: Settings,
+    presets: Presets,
+    *,
+    loaded: Collection[str],
+    here: Machine | None = None,
+) -> MemoryPlan:
+    """Plan a request for the worker that would run it now.
+
+    Args:
+        workers: All known workers.
+        request: The settings.
+        photo: Width and height in pixels.
+        settings: The folders of models and measurements.
+        presets: All presets.
+        loaded: Names of the models that workers keep loaded.
+        here: This machine, if it was measured before; None = it is measured if the plan is for it.
+
+    Raises:
+        FanslymotionError: The request names an unknown preset or a missing upscaler, or cannot be planned.
+    """
+    return plan_request(
+        request,
+        photo,
+        find_model(request.model, presets, settings),
+        presets,
+        settings,
+        upscaler=find_upscaler(request.upscaler, presets, settings),
+        own=[worker.pid for worker in workers if worker.alive],
+        held=cached_vram(workers),
+        loaded=loaded,
+        machine=machine_for(workers, request, photo, settings, presets) or here,
+    )
+
+
+def cached_vram(workers: Sequence[WorkerInfo]) -> int:
+    """Return the bytes of video memory of this machine's cached models: the most that one living worker holds."""
     return max((one.vram for one in workers if one.alive and one.machine == MACHINE), default=0)
 
 
@@ -169,10 +207,10 @@ def machine_for(
     settings: Settings,
     presets: Presets,
 ) -> Machine | None:
-    """Return the machine, as its worker told it, that would make a video, to plan for it.
+    """Return the machine of the worker that would run a request, as the worker has reported it.
 
     Returns:
-        None if the video is made by this machine's only worker or by none yet: this process sees that machine itself.
+        None if that is this machine's only worker, or there is none yet: this process can measure the machine itself.
     """
     known = ready(workers)
     if not known or (len(known) == 1 and known[0].machine == MACHINE):

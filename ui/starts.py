@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import FanslymotionError
-from ..models.find import find_model, find_upscaler
+from ..models.find import find_model
 from ..pipeline.families.forecast import forecast
-from ..pipeline.memory.request_plan import plan_request
 from ..presets import Presets
-from ..queue.suitability import ANY_SIZE, held, machine_for
+from ..queue.suitability import ANY_SIZE, plan_for_workers
 from ..queue.types import Job, Status, WorkerInfo
 from ..settings import Settings
 
@@ -81,21 +80,10 @@ class StartTimes:
         return seconds
 
     def _planned(self, job: Job, size: tuple[int, int], workers: Sequence[WorkerInfo]) -> float:
-        presets, settings, request = self._presets(), self._settings, job.request
-        model = find_model(request.model, presets, settings)
-        plan = plan_request(
-            request,
-            size,
-            model,
-            presets,
-            settings,
-            upscaler=find_upscaler(request.upscaler, presets, settings),
-            own=[worker.pid for worker in workers if worker.alive],
-            held=held(workers),
-            loaded=(model.measured_as,),  # a worker keeps it from one job to the next
-            machine=machine_for(workers, request, size, settings, presets),
-        )
-        return forecast(plan).seconds
+        presets, settings = self._presets(), self._settings
+        model = find_model(job.request.model, presets, settings)
+        loaded = (model.measured_as,)  # a worker keeps it from one job to the next
+        return forecast(plan_for_workers(workers, job.request, size, settings, presets, loaded=loaded)).seconds
 
 
 def shared_out(active: Sequence[Job], seconds: dict[str, float | None], workers: int) -> dict[str, Expected]:

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Request
 
 from ...errors import FanslymotionError
 from ...models.choice import in_order
-from ...models.find import find_model, find_upscaler, taken_by
-from ...pipeline.families.base import MemoryPlan, ModelFolder
+from ...models.find import find_model, taken_by
+from ...pipeline.families.base import MemoryPlan
 from ...pipeline.families.modes import modes_of, sampled_steps
-from ...pipeline.memory.request_plan import plan_request
+from ...pipeline.hardware.machine import Machine
 from ...pipeline.request import VideoRequest
 from ...presets import ModelPreset
 from ...presets.options import BEST, OPTIONS
-from ...queue.suitability import held, machine_for
+from ...queue.suitability import plan_for_workers
 from ...queue.worker.loaded_note import loaded
 from ..context import Studio
 from ..serializers import plan_json
@@ -36,27 +36,21 @@ class Planner:
     def __init__(self, studio: Studio, photo: tuple[int, int]) -> None:
         self._presets, self._settings, self._photo = studio.presets, studio.settings, photo
         self._workers = studio.jobs.workers()
-        self._own = [worker.pid for worker in self._workers if worker.alive]
-        self._held, self._loaded = held(self._workers), loaded(studio.jobs.store, self._workers)
-        self._here = None
+        self._loaded = loaded(studio.jobs.store, self._workers)
+        self._here: Machine | None = None
 
-    def plan(self, request: VideoRequest, folder: ModelFolder) -> MemoryPlan:
-        """Plan one request. Errors as in `plan_request`."""
-        presets, settings = self._presets, self._settings
-        elsewhere = machine_for(self._workers, request, self._photo, settings, presets)
-        plan = plan_request(
+    def plan(self, request: VideoRequest) -> MemoryPlan:
+        """Plan one request. Errors as in `plan_for_workers`."""
+        plan = plan_for_workers(
+            self._workers,
             request,
             self._photo,
-            folder,
-            presets,
-            settings,
-            upscaler=find_upscaler(request.upscaler, presets, settings),
-            own=self._own,
-            held=self._held,
+            self._settings,
+            self._presets,
             loaded=self._loaded,
-            machine=elsewhere or self._here,
+            here=self._here,
         )
-        if not elsewhere:
+        if not plan.machine.host:  # another one is a worker's report
             self._here = plan.machine
         return plan
 
@@ -79,7 +73,7 @@ async def estimate(request: Request) -> dict[str, Any]:
         for name in studio.presets.resolutions:
             modes: dict[str, dict[str, Any]] = {}
             for mode in modes_of(folder.preset):
-                modes[mode] = plan_json(planner.plan(replace(wanted, resolution=name, mode=mode), folder))
+                modes[mode] = plan_json(planner.plan(replace(wanted, resolution=name, mode=mode)))
             found[name] = modes[wanted.mode] | {"modes": {mode: cost["seconds"] for mode, cost in modes.items()}}
         return found
 
@@ -104,16 +98,15 @@ async def estimate_models(request: Request) -> dict[str, Any]:
         presets.resolution(wanted.resolution)
         presets.duration(wanted.seconds)
         presets.quality(wanted.quality)
-        planner, settings = Planner(studio, photo), studio.settings
+        planner = Planner(studio, photo)
 
         def cost(preset: ModelPreset) -> dict[str, Any] | None:
             try:
-                fitted = _fitted(wanted, preset)
-                return plan_json(planner.plan(fitted, find_model(preset.name, presets, settings)))
+                return plan_json(planner.plan(_fitted(wanted, preset)))
             except FanslymotionError:  # what is wrong is said where the model is used
                 return None
 
-        return {preset.name: cost(preset) for preset in in_order(presets, settings)}
+        return {preset.name: cost(preset) for preset in in_order(presets, studio.settings)}
 
     return await asyncio.to_thread(look)
 

@@ -11,7 +11,7 @@ from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets
 from fanslymotion.queue.abilities import Abilities
 from fanslymotion.queue.liveness.host import MACHINE
-from fanslymotion.queue.suitability import Judge, Suits, held, machine_for, ready
+from fanslymotion.queue.suitability import Judge, Suits, cached_vram, machine_for, ready
 from fanslymotion.queue.types import WorkerInfo
 from fanslymotion.settings import Settings
 from hypothesis import HealthCheck, given
@@ -138,9 +138,9 @@ def _model(settings: Settings, presets: Presets):
 
 def test_video_memory_of_a_living_worker_is_known() -> None:
     warm = replace(BIG, vram=5 << 30)
-    assert held([]) == held([SLOW]) == 0
-    assert held([warm, SLOW]) == 5 << 30
-    assert held([replace(warm, alive=False)]) == held([replace(warm, machine="other")]) == 0
+    assert cached_vram([]) == cached_vram([SLOW]) == 0
+    assert cached_vram([warm, SLOW]) == 5 << 30
+    assert cached_vram([replace(warm, alive=False)]) == cached_vram([replace(warm, machine="other")]) == 0
 
 
 def test_who_has_not_told_yet_is_not_counted() -> None:

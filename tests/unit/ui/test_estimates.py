@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fanslymotion.ui.api import estimate_routes
+from fanslymotion.queue import suitability
 from fanslymotion.ui.context import Studio
 from starlette.testclient import TestClient
 
@@ -46,13 +46,13 @@ def test_what_is_wrong_is_said(browser: Browser) -> None:
 
 def test_the_machine_is_looked_at_once(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     machines: list[Any] = []
-    plan_request = estimate_routes.plan_request
+    plan_request = suitability.plan_request
 
     def look(*args: Any, **options: Any) -> Any:
         machines.append(options["machine"])
         return plan_request(*args, **options)
 
-    monkeypatch.setattr(estimate_routes, "plan_request", look)
+    monkeypatch.setattr(suitability, "plan_request", look)
     told = browser(ANNA).get("/studio/estimate/models", params=VIDEO | {"resolution": "480p"}).json()
     assert len(machines) == len(told)
     assert machines[0] is None

@@ -14,6 +14,7 @@ from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.queue import suitability
 from fanslymotion.queue.liveness.host import MACHINE
 from fanslymotion.queue.liveness.recovery import acquire_lock, lock_path
 from fanslymotion.queue.store import transitions as state
@@ -25,7 +26,6 @@ from fanslymotion.tests.studio import wait_for
 from fanslymotion.tests.tiny_upscaler import RRDB, write
 from fanslymotion.ui import context as studio_module
 from fanslymotion.ui import model_checks, page_state
-from fanslymotion.ui.api import estimate_routes
 from fanslymotion.ui.cached import CachedResult
 from fanslymotion.ui.context import Studio
 from fanslymotion.ui.error_response import UNKNOWN
@@ -338,7 +338,7 @@ def test_the_estimate_says_time_and_memory_and_warns(browser: Browser, monkeypat
     def look(*args: Any, **options: Any) -> Any:
         return plan_request(*args, **{**options, "machine": small})
 
-    monkeypatch.setattr(estimate_routes, "plan_request", look)
+    monkeypatch.setattr(suitability, "plan_request", look)
     told = browser(ANNA).get(address).json()["720p"]
     assert told["seconds"] > 60
     assert 0 < told["memory"] <= 12 << 30
