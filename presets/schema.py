@@ -14,6 +14,7 @@ from .options import (
     MotionBucketId,
     NoiseAugStrength,
     ScheduleName,
+    SolverName,
     Steps,
 )
 from .purposes import Purpose
@@ -124,7 +125,7 @@ class Sampling(BaseModel):
     schedule: ScheduleName = "karras"
     sigmas: tuple[Annotated[float, Field(gt=0, le=1000)], ...] = Field(default=(), max_length=100)
     shift: float = Field(default=1.0, ge=1, le=20)
-    solver: Literal["euler", "unipc", "lcm"] = "euler"
+    solver: SolverName = "euler"
     negative_prompt: str = Field(default="", max_length=MAX_PROMPT)
     min_guidance: float = Field(default=1.0, ge=0, le=20)
     max_guidance: float = Field(default=3.0, ge=0, le=20)

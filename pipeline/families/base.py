@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...presets import Mode, ModelPreset
-    from ...presets.options import MotionName, ScheduleName
+    from ...presets.options import MotionName, ScheduleName, SolverName
     from ..request import VideoRequest
     from .guidance import Guidance
     from .placement import Placement
@@ -274,6 +274,11 @@ class Family(Protocol):
     @property
     def modes(self) -> Mapping[str, Mode]:
         """Quicker ways to sample that its models offer where their presets name none, by name (`families.modes`)."""
+        ...
+
+    @property
+    def schedules(self) -> Mapping[ScheduleName, tuple[SolverName, ...]]:
+        """How its models can be sampled: the spacings of the noise levels, each with the solvers that can follow it."""
         ...
 
     @property

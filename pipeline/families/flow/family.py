@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ....errors import ModelError
 from ....messages import codes, msg
 from ....presets import Mode, ModelPreset
-from ....presets.options import MotionName
+from ....presets.options import MotionName, ScheduleName, SolverName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
 from ..weights.folders import model_errors
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 
 
 class FlowFamily(ABC):
-    """The `Family` of a transformer with a text encoder; a subclass adds name, geometry, cost, savings and `load`.
+    """The `Family` of a transformer with a text encoder; a subclass adds what it lacks of one.
 
     Attributes:
         folders: Its folders.
         random_size: Width, height and frames of the untrained stand-in.
+        schedules: See `Family`.
     """
 
     folders: FlowFolders
     random_size: Mapping[str, int]
+    schedules: Mapping[ScheduleName, tuple[SolverName, ...]]
 
     components: tuple[Component, ...] = (
         Component(TEXT_ENCODER, Role.TEXT),
