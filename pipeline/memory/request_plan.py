@@ -76,7 +76,7 @@ def _words_are_there(request: VideoRequest, model: ModelFolder, presets: Presets
     kind, preset = family(model.preset.family), model.preset
     if all(component.role is not Role.TEXT for component in kind.components):
         return True
-    rate = preset.rate(presets.duration(request.seconds), presets.quality(request.quality))
+    rate = presets.rate(preset, presets.duration(request.seconds), presets.quality(request.quality))
     try:
         key = kind.words_key(model, kind.options(request, preset, rate.fps))
     except ModelError:  # its files cannot be read now; the job says so

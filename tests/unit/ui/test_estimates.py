@@ -57,3 +57,13 @@ def test_the_machine_is_looked_at_once(browser: Browser, monkeypatch: pytest.Mon
     assert len(machines) == len(told)
     assert machines[0] is None
     assert None not in machines[1:]
+
+
+def test_the_form_is_told_the_models_own_rate_of_a_quality_of_the_users(browser: Browser, studio: Studio) -> None:
+    (studio.settings.presets_dir / "qualities.toml").write_text(
+        '[mine]\nlabel = "Mine"\ninterpolation = 4\n', encoding="utf-8"
+    )
+    client = browser(ANNA)
+    told = {model["name"]: model["rates"] for model in client.get("/studio/options").json()["models"]}
+    assert told["wan-5b"] == {"standard": [24, 1], "smooth": [24, 2], "sampled": [24, 1], "mine": [24, 2]}
+    assert told["svd-xt"] == {}, "those of the length and the quality"
