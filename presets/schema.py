@@ -279,8 +279,8 @@ class ModelPreset(HubPreset):
         loop: period of the motion in frames, for models whose motion repeats; 0 = none.
         trim: pixels (of the sampling size) cut off at each edge: the outermost ones of a small VAE are dark.
         sampling: defaults.
-        rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the lengths say. A quality
-            of the user's is sampled as the nearest of the bundled ones (`Presets.own_rate`).
+        rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the lengths say. A
+            quality of the user's is sampled as the nearest of the bundled ones (`Presets.own_rate`).
         modes: quicker ways to sample that it offers beside the best one (`[modes.fast]`); None = its family's.
         ideas: names of the ready prompts that it offers, where it reads a prompt; None = all of them.
         latent_rgb: colours of previews; None = estimated from the first frames.
