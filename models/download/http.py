@@ -10,9 +10,8 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -35,8 +34,6 @@ FAILURES = 8
 """Breaks in a row without a new byte, after which the download fails."""
 BAD_SECTOR = (23, 483, 1117)
 """Windows' error numbers for data that a disk cannot read: CRC, device hardware error, I/O device error."""
-LONGEST_PAGE = 2**20
-"""Bytes. A web page that a network sends in a file's place is shorter."""
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 600.0
 
@@ -179,60 +176,36 @@ def _fill(source: Source, part: "_Part", patience: Patience) -> None:
                 patience.wait(Broken(_other_answer(source, part.size, part.file) if before else reason))
 
 
-def _stream(source: Source, part: "_Part", patience: Patience, ranges: bool = True) -> None:
-    """Make one request, from the first missing byte on; a second one for all bytes where the server has no ranges."""
+def _stream(source: Source, part: "_Part", patience: Patience) -> None:
+    """Make one request, from the first missing byte on."""
     headers = source.headers | {"Accept-Encoding": "identity"}
     if part.size and not part.trusted:
         part.restart()
-    if part.size and ranges:
+    if part.size:
         headers["Range"] = f"bytes={part.size}-"
         if not part.verifiable:
             headers["If-Range"] = part.tag
     with source.client.stream("GET", source.url, headers=headers) as response:
-        if ranges and part.size and _is_other_range(response, part.size):
-            response.close()
-            return _stream(source, part, patience, ranges=False)
         status = response.status_code
+        if status == 416:  # our part is longer than the server's file
+            part.restart()
+            return
         if status not in (200, 206):
             reason = source.refuse(status, response.headers)
             if reason.again:
                 raise Broken(reason)
             raise reason
-        if status == 206 and _range_start(response.headers) != part.size:
-            return None
-        begin = 0 if status == 200 else part.size
-        length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) != part.file.size - begin:
-            raise Broken(_other_answer(source, int(length), part.file))
-        pieces = response.iter_raw()  # as they come: a chunk size would hold back, and lose, the last ones
-        if begin != part.size:
-            pieces = _not_a_page(source, part, pieces)
+        if status == 200 or _range_start(response.headers) != part.size:
             part.restart()
+            if status == 206:
+                return
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) != part.file.size - part.size:
+            raise Broken(_other_answer(source, int(length), part.file))
         part.keep_tag(response.headers.get("ETag", ""))
-        for piece in pieces:
+        for piece in response.iter_raw():  # as they come: a chunk size would hold back, and lose, the last ones
             if part.write(piece):
                 patience.progress()
-
-
-def _is_other_range(response: "httpx.Response", start: int) -> bool:
-    """Tell whether a server refuses the range that it was asked for, or answers with another one."""
-    return response.status_code == 416 or (response.status_code == 206 and _range_start(response.headers) != start)
-
-
-def _not_a_page(source: Source, part: "_Part", pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Return all pieces once so many have come that they are no page in the file's place, for which no part is given up.
-
-    Raises:
-        Broken: They end before.
-    """
-    first = list[bytes]()
-    count = 0
-    for piece in pieces:
-        first.append(piece)
-        count += len(piece)
-        if count >= min(part.size, LONGEST_PAGE):
-            return chain(first, pieces)
-    raise Broken(_other_answer(source, count, part.file))
 
 
 def _other_answer(source: Source, length: int, file: RemoteFile) -> DownloadError:

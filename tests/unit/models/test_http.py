@@ -293,8 +293,6 @@ def test_a_page_in_the_files_place_ends_it_after_some_tries(target: Path, told: 
     assert (caught.value.code, caught.value.again) == ("FM-MODEL-005", True)
     assert FAILURES <= len(server.asked) <= FAILURES + 2
     assert sum(server.pauses) > 60
-    if here:
-        assert part_of(target).read_bytes() == DATA[:here], "gigabytes are not given up for a page"
 
 
 def test_a_connection_that_breaks_at_the_same_byte_of_a_server_without_ranges_ends_it(target: Path) -> None:
