@@ -1,7 +1,7 @@
 """Say how far a job is and how long it still takes, from its own times and from what was forecast."""
 
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 
 from .hardware.measurements import Figure
 from .progress import Course, Stage
@@ -60,6 +60,8 @@ class JobClock:
         self._shared = shared
         self._peak = peak
         self._covered: dict[Stage, float] = {}
+        self._vain: dict[Stage, float] = {}
+        """Seconds of a stage before it was begun anew."""
         self._stage: Stage | None = None
         self._left = dict(units)
         self._together = 1.0
@@ -127,6 +129,21 @@ class JobClock:
         self._stage = None
         self.course = self._plot(share)
 
+    def start_over(self, known: Mapping[Stage, float]) -> None:
+        """Begin stages anew: what they took so far is computing time, but measures nothing.
+
+        Args:
+            known: The stages, with the seconds per unit that are expected now.
+        """
+        self.leave()
+        share = self.share
+        for stage, seconds in known.items():
+            self._vain[stage] = self.seconds.get(stage, 0.0)
+            self.rates.pop(stage, None)
+            self.known[stage] = seconds
+            self._left[stage] = self.units[stage]
+        self.course = self._plot(share)
+
     def skip(self, stage: Stage) -> None:
         """Leave out a stage whose result is there already."""
         share = self.share
@@ -135,9 +152,10 @@ class JobClock:
 
     def figures(self) -> dict[Stage, Figure]:
         """Return what the stages took that this attempt has ended and done at least half of itself."""
+        counted = {stage: spent - self._vain.get(stage, 0.0) for stage, spent in self.seconds.items()}
         return {
             stage: Figure(seconds=spent / self._covered[stage], peak=self.peaks[stage])
-            for stage, spent in self.seconds.items()
+            for stage, spent in counted.items()
             if spent > 0 and self._covered[stage] >= self.units[stage] / 2
         }
 
