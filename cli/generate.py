@@ -168,6 +168,7 @@ def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
             held=warm,
             loaded=loaded(jobs.store, workers),
             machine=machine_for(workers, job.request, size, jobs.settings, presets),
+            ends=job.last_photo is not None,
         )
     expected = forecast(plan) if own else with_worker_start(forecast(plan))
     err().print(f"Expected: {forecast_text(expected)}", style="dim")

@@ -67,7 +67,7 @@ class StartTimes:
 
     def _forecast(self, job: Job, workers: Sequence[WorkerInfo]) -> float | None:
         size = job.photo.size if all(job.photo.size) else ANY_SIZE
-        key = (replace(job.request, seed=0), size)
+        key = (replace(job.request, seed=0), size, job.last_photo is not None)
         at, seconds = self._kept.get(key, (-FRESH_SECONDS, None))
         if self._now() - at < FRESH_SECONDS:
             return seconds
@@ -94,6 +94,7 @@ class StartTimes:
             held=held(workers),
             loaded=(model.measured_as,),  # a worker keeps it from one job to the next
             machine=machine_for(workers, request, size, settings, presets),
+            ends=job.last_photo is not None,
         )
         return forecast(plan).seconds
 

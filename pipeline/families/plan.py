@@ -116,6 +116,7 @@ class Work:
         upscaler_name: As its measurements are kept by it.
         schedule: Spacing of the noise levels.
         effort: Which steps compute less than everything.
+        ends: The video ends with a picture that is known: the photo, of a loop, or one of its own.
     """
 
     width: int
@@ -131,6 +132,7 @@ class Work:
     upscaler_name: str = ""
     schedule: str = "karras"
     effort: Effort = EVERYTHING
+    ends: bool = False
 
     @property
     def decoded(self) -> int:

@@ -38,6 +38,7 @@ def plan_request(
     held: int = 0,
     loaded: Collection[str] = (),
     machine: Machine | None = None,
+    ends: bool = False,
 ) -> MemoryPlan:
     """Plan how the request would be computed now.
 
@@ -52,12 +53,13 @@ def plan_request(
         held: bytes of video memory that a worker reports as its own (`Cuda.held`).
         loaded: names of the models that workers keep loaded. One that reads prompts is loaded again for a new prompt.
         machine: to plan for, instead of this one.
+        ends: the video ends with a picture of its own, which is no part of the request.
 
     Raises:
         PresetError: the request names an unknown preset.
         BadInput: the model does not have the request's mode.
     """
-    work = work_of(request, photo_size, model, presets, upscaler)
+    work = work_of(request, photo_size, model, presets, upscaler, ends)
     size = size_of(replace(model, int8=request.int8))
     measured = Measurements(settings.home).read()
     pids = frozenset([os.getpid()] if own is None else own)
@@ -96,6 +98,7 @@ def work_of(
     model: ModelFolder,
     presets: Presets,
     upscaler: UpscalerFile | None = None,
+    ends: bool = False,
 ) -> Work:
     """Return the work of a request: its sizes and numbers of frames and steps. Raise PresetError, BadInput."""
     preset = model.preset
@@ -117,4 +120,5 @@ def work_of(
         upscaler_name=upscaler.name if upscaler and network else "",
         schedule=sampled.schedule,
         effort=sampled.effort,
+        ends=ends or request.loop,
     )

@@ -151,13 +151,14 @@ def sample_clip(
 
 
 @torch.no_grad()
-def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> None:
-    """Compute every kind of step that the clip has once, on noise, for a compiler that does its work then.
+def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState, last: bool = True) -> None:
+    """Compute every kind of step that a window has once, on noise, for a compiler that does its work then.
 
     Args:
         model: The loaded model.
         clip: What decides the latents.
         state: From `begin`, or from a checkpoint; it stays as it is.
+        last: The window is the video's last one; with a known picture at the end it has more tokens than the others.
     """
     state, schedule = _to(state, model), _schedule(model, clip)
     generator = torch.Generator("cpu").manual_seed(0)
@@ -167,7 +168,7 @@ def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> N
 
     known = model.beginning(state.conditioning)
     pinned = 0 if known is None else known.shape[1]
-    window = Window(schedule, clip.guidance, None, None, draw_noise, effort=clip.effort, pinned=pinned)
+    window = Window(schedule, clip.guidance, None, None, draw_noise, effort=clip.effort, pinned=pinned, last=last)
     denoiser = model.denoiser(state.conditioning, clip.motion, window)
     x = model.noise(clip.plan.frames, clip.width, clip.height, draw_noise)
     for step in clip.effort.telling_steps(schedule.sigmas[:-1].tolist()):
