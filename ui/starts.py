@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import FanslymotionError
 from ..models.find import find_model, find_upscaler
 from ..pipeline.families.forecast import forecast
-from ..pipeline.memory.request_plan import plan_request
+from ..pipeline.memory.request_plan import plan_request, wished_as
 from ..presets import Presets
 from ..queue.suitability import ANY_SIZE, held, machine_for
 from ..queue.types import Job, Status, WorkerInfo
@@ -92,7 +92,7 @@ class StartTimes:
             upscaler=find_upscaler(request.upscaler, presets, settings),
             own=[worker.pid for worker in workers if worker.alive],
             held=held(workers),
-            loaded=(model.measured_as,),  # a worker keeps it from one job to the next
+            loaded=(wished_as(request, model),),  # a worker keeps it from one job to the next
             machine=machine_for(workers, request, size, settings, presets),
             ends=job.last_photo is not None,
         )

@@ -9,6 +9,7 @@ from ...presets import Presets
 from ...settings import Settings
 from ..families import family
 from ..families.base import MemoryPlan, ModelFolder, ModelSize, Role, Work
+from ..families.description import loaded_name
 from ..families.modes import sampled_steps
 from ..families.words import WordCache
 from ..hardware import devices
@@ -51,7 +52,8 @@ def plan_request(
         upscaler: the file of `request.upscaler` (`models.find`).
         own: ids of processes whose memory counts as free (default: this one); a worker unloads its cached model.
         held: bytes of video memory that a worker reports as its own (`Cuda.held`).
-        loaded: names of the models that workers keep loaded. One that reads prompts is loaded again for a new prompt.
+        loaded: models that workers keep loaded (`ModelFolder.loaded_as`). One that reads prompts is loaded again for a
+            new prompt, and one with other LoRAs, too.
         machine: to plan for, instead of this one.
         ends: the video ends with a picture of its own, which is no part of the request.
 
@@ -67,7 +69,7 @@ def plan_request(
     if machine is not None and machine.host:  # as its worker reported it, without measurements
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
-    warm = size.name in loaded and _words_are_there(request, model, presets, settings)
+    warm = wished_as(request, model) in loaded and _words_are_there(request, model, presets, settings)
     here = replace(here, figures=measured.figures, loaded=size.name if warm else "")
     found = PlanHistory(settings).recall(plan(here, size, work), size.name)
     return settle_compiling(found, settings.compile, measured, pids)
@@ -84,6 +86,13 @@ def _words_are_there(request: VideoRequest, model: ModelFolder, presets: Presets
     except ModelError:  # its files cannot be read now; the job says so
         return False
     return key in WordCache(settings.words_dir)
+
+
+def wished_as(request: VideoRequest, model: ModelFolder) -> str:
+    """Return the name of the loaded model that the request needs, see `ModelFolder.loaded_as`."""
+    usual = model.preset.sampling.lora_strength
+    loras = [(one.name, usual if one.strength is None else one.strength) for one in request.loras]
+    return loaded_name(replace(model, int8=request.int8).measured_as, loras)
 
 
 def size_of(model: ModelFolder) -> ModelSize:
