@@ -21,7 +21,7 @@ from .job_text import event_lines, job_data, job_details, jobs_table, titled
 
 MOST_LISTED = 1_000_000
 
-jobs_app = typer.Typer(no_args_is_help=True, help="See and steer the jobs.")
+jobs_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show and control jobs.")
 
 
 @jobs_app.command("list")
@@ -52,7 +52,7 @@ def jobs_show(
     as_json: AsJson = False,
     language: Annotated[str, typer.Option(help="en or ru, of what went wrong.", show_default="the system's")] = "",
 ) -> None:
-    """Show one job: how it stands, its settings, and what went wrong."""
+    """Show a job: status, settings, what went wrong."""
     from ..doctor.diagnosis import diagnose
     from ..messages import texts
     from ..presets import load_presets
@@ -112,7 +112,7 @@ def jobs_cancel(job_ids: JobIds) -> None:
 
 @jobs_app.command("retry")
 def jobs_retry(job_ids: JobIds) -> None:
-    """Make a failed or cancelled job again, with the same settings and seed."""
+    """Make a failed or cancelled job again. Settings and seed stay the same."""
     jobs, _ = open_jobs()
     for found in [find_job(jobs, text) for text in job_ids]:
         job = jobs.retry(found.id)
@@ -124,7 +124,7 @@ def jobs_again(
     job_id: JobId,
     count: Annotated[int, typer.Option(min=1, max=MOST_TAKES, help="How many.")] = 1,
 ) -> None:
-    """Make other takes of a job's video: the same photo and settings, other seeds."""
+    """Make other takes of a job's video. Photo and settings stay the same, the seeds differ."""
     jobs, _ = open_jobs()
     for job in jobs.again(find_job(jobs, job_id).id, takes=count):
         out().print(Text(f"{titled(job)}: waiting, place {job.place}, seed {job.request.seed}"))
@@ -137,7 +137,7 @@ def jobs_continue(
         bool, typer.Option("--join/--no-join", help="The new video holds the old one, too, or only what follows it.")
     ] = True,
 ) -> None:
-    """Continue finished videos: the last frame begins the next one, with the same settings and another seed."""
+    """Continue finished videos. The last frame begins the next one, with the same settings and another seed."""
     jobs, _ = open_jobs()
     for found in [find_job(jobs, text) for text in job_ids]:
         job = jobs.go_on_from(found.id, joined=joined)
@@ -158,7 +158,7 @@ def jobs_save(
         ),
     ] = None,
 ) -> None:
-    """Copy a finished job's video to a place of your own."""
+    """Copy a finished job's video to another place."""
     from .deliver import choose_targets, deliver
 
     jobs, _ = open_jobs()
@@ -190,7 +190,7 @@ def jobs_export(
         ),
     ] = None,
 ) -> None:
-    """Save a finished video in another form: an animation, a still frame, a copy for the web, a loop, a part."""
+    """Save a finished video in another form. An animation, a still frame, a copy for the web, a loop, a part."""
     from ..pipeline.media.exports.make import make_export
     from ..ui.exports.background import clip_of
     from .deliver import choose_targets, deliver_file
@@ -222,7 +222,7 @@ def jobs_delete(job_ids: JobIds) -> None:
 
 @jobs_app.command("move")
 def jobs_move(job_id: JobId, place: Annotated[int, typer.Argument(min=1, max=MOST_LISTED, help="1 is next.")]) -> None:
-    """Move a waiting job to another place in the line."""
+    """Move a waiting job to another place in the queue."""
     jobs, _ = open_jobs()
     found = find_job(jobs, job_id)
     jobs.move(found.id, place)
@@ -231,14 +231,14 @@ def jobs_move(job_id: JobId, place: Annotated[int, typer.Argument(min=1, max=MOS
 
 @jobs_app.command("seen")
 def jobs_seen() -> None:
-    """Put the note about a damaged job list away, here and on the page."""
+    """Dismiss the note about a damaged job list. Here and on the page."""
     jobs, _ = open_jobs()
     jobs.store.put_notice_away()
 
 
 @jobs_app.command("pause")
 def jobs_pause() -> None:
-    """Let no further job begin; the running one goes on."""
+    """Pause the queue. The running job goes on."""
     jobs, _ = open_jobs()
     jobs.pause()
     out().print("The queue is paused.")
@@ -246,7 +246,7 @@ def jobs_pause() -> None:
 
 @jobs_app.command("resume")
 def jobs_resume() -> None:
-    """Let jobs begin again."""
+    """Resume the queue."""
     jobs, _ = open_jobs()
     jobs.resume()
     out().print("The queue goes on.")

@@ -26,7 +26,7 @@ from .text_streams import discard_output, outliving_its_reader, reader_is_gone, 
 from .worker import restart_worker, worker
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="One photo in, one short video out, on your own machine.",
 )  # fmt: skip
@@ -177,7 +177,7 @@ def generate(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, or only hand it in.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the job's log.")] = False,
 ) -> None:
-    """Make a video from each photo, and follow it until it is there."""
+    """Make a video from each photo. Follow the jobs until the videos are saved."""
     from ..presets import load_presets
     from ..queue.jobs import Jobs
     from .deliver import choose_targets

@@ -14,7 +14,7 @@ from ..settings import ROOT
 def setup(
     dev: Annotated[bool, typer.Option("--dev", help="Also what the tests need.")] = False,
 ) -> None:
-    """Look at every package and mend what is missing; `launch.sh setup --repair` makes .venv anew."""
+    """Check all packages, install what is missing. `launch.sh setup --repair` makes .venv anew."""
     launcher = ROOT / "launch.py"
     if not launcher.is_file():
         raise BadInput(

@@ -42,7 +42,7 @@ def worker(
 
 
 def restart_worker() -> None:
-    """Restart the worker; the running job goes on from its checkpoint."""
+    """Restart the worker. The running job resumes from its checkpoint."""
     jobs, _ = open_jobs()
     before = {worker.id for worker in jobs.workers() if worker.alive}
     if not jobs.restart_worker():

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import httpx
 from fanslymotion.bench.browser import find_browser
+from fanslymotion.messages import codes, msg
 from fanslymotion.pipeline.families.svd import random_model
 from fanslymotion.settings import ROOT
 from fanslymotion.tests.browser.puppet import Puppet
@@ -36,14 +37,25 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 HOME = "/home/me/fanslymotion"
 
-FAILED = (
-    "the memory is too small for this video, even with everything turned down (CUDA out of memory). "
-    "Video memory is held by game.exe (3100 MB). Close other programs, or choose a smaller resolution or another model"
-)
-TRIED = (
-    "Out of memory while generating; going on with: guidance in two passes.",
-    "Out of memory while generating; going on with: model offload instead of all on the GPU.",
-)
+FAILED = msg(
+    "the memory is too small for this video, even with everything turned down ({error}).{holders} "
+    "Close other programs, or choose a smaller resolution or another model",
+    error="CUDA out of memory",
+    holders=msg(" Video memory is held by {names}.", names="game.exe (3100 MB)"),
+).coded(codes.MEMORY)
+TRIED = [
+    msg(
+        "Out of memory while {doing}; going on with: {changes}.{holders}",
+        doing=msg("generating"),
+        changes=change,
+        holders="",
+    )
+    for change in (
+        msg("guidance in two passes"),
+        msg("{now} instead of {before}", now=msg("model offload"), before=msg("all on the GPU")),
+    )
+]
+"""What `MemoryFallback` says, on a card that is too small."""
 
 
 @contextmanager
@@ -89,7 +101,11 @@ def wait(url: str, job: str, statuses: tuple[str, ...]) -> None:
 
 
 def shoot(page: Page, name: str, part: Locator | None = None) -> None:
-    """Save the page, or a part of it, as `<name>.webp` in FOLDER."""
+    """Save the page, or a part of it, as `<name>.webp` in FOLDER, with all pictures that are in view."""
+    page.wait_for_function(
+        "() => [...document.images].every((one) => !one.checkVisibility() || (one.complete && one.naturalWidth))",
+        timeout=120_000,
+    )
     page.wait_for_timeout(700)  # pictures fade in
     Image.open(io.BytesIO((part or page).screenshot())).save(FOLDER / f"{name}.webp", quality=82, method=6)
 

@@ -21,7 +21,7 @@ def doctor_command(
     load: Annotated[bool, typer.Option("--load", help="Also load a model, as a worker would.")] = False,
     language: Annotated[str, typer.Option(help="en or ru.", show_default="the system's")] = "",
 ) -> None:
-    """Check everything that a video needs: what is wrong, why, and what to do. Exit code 1 when something is broken."""
+    """Check everything that a video needs. Say what is wrong and what to do. Exit code 1 when something is broken."""
     language = language or system_language()
     findings = Doctor(Settings.from_env(), load, page=True).run()
     result, checks = worst(findings), [finding.say(language) for finding in findings]

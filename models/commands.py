@@ -27,7 +27,7 @@ from .loras import list_loras, loras_folder
 from .registry import ModelEntry, check, list_models, list_upscalers, remove
 from .use import use_model
 
-models_app = typer.Typer(no_args_is_help=True, help="See, download, check and remove models and upscalers.")
+models_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, download, check, remove models.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's or upscaler's name: fanslymotion models list")]
@@ -44,7 +44,7 @@ WORDS = {"ready": "yes", "missing": "no", "partial": "in part", "damaged": "dama
 
 @models_app.command("list")
 def list_command(as_json: AsJson = False) -> None:
-    """List the models and upscalers, and which of them are here."""
+    """List models and upscalers, and which are downloaded."""
     settings = Settings.from_env()
     presets = load_presets(settings)
     entries = [*list_models(presets, settings), *list_upscalers(presets, settings)]
@@ -93,7 +93,7 @@ def download_command(
     name: Name,
     recheck: Annotated[bool, typer.Option("--recheck", help="Hash also what is here already.")] = False,
 ) -> None:
-    """Download a model or an upscaler; goes on where an earlier try ended. Ctrl+C stops, and what is here stays."""
+    """Download a model or an upscaler. Resumes an earlier download. Ctrl+C stops; what is downloaded stays."""
     settings = Settings.from_env()
     presets = load_presets(settings)
     preset = presets.downloadable(name)
@@ -133,7 +133,7 @@ def download_command(
 
 @models_app.command("cancel")
 def cancel_command(name: Name) -> None:
-    """Stop a download that runs in the background; what is here stays."""
+    """Stop a download that runs in the background. What is downloaded stays."""
     settings = Settings.from_env()
     load_presets(settings).downloadable(name)
     Downloads(settings).cancel(name)
@@ -142,7 +142,7 @@ def cancel_command(name: Name) -> None:
 
 @models_app.command("check")
 def check_command(name: Name, as_json: AsJson = False) -> None:
-    """Read every byte of a model and compare it with what the hub says. Exit code 1 when a file is damaged."""
+    """Check every byte of a model against the hub. Exit code 1 when a file is damaged."""
     settings = Settings.from_env()
     presets = load_presets(settings)
     with Progress(*Progress.get_default_columns(), console=err(), transient=True) as bar:

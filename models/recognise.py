@@ -58,7 +58,7 @@ def refuse_others(file: Path, settings: Settings) -> None:
     if any(map(SVD.search, names)):
         raise BadInput(
             msg(
-                "{file} is Stable Video Diffusion in a single file, which is not read here; download that model: "
+                "{file} is Stable Video Diffusion in a single file, which is not supported; download that model: "
                 "fanslymotion models download {name}",
                 file=file,
                 name=SVD_MODEL,

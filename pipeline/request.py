@@ -196,5 +196,5 @@ def _check_text(name: str, text: Any) -> None:
         )
     if any(ord(letter) == 0 or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
         raise BadInput(
-            msg("{name} holds a character that is no text (a zero or half an emoji); type it again", name=name)
+            msg("{name} holds an invalid character (a zero byte or half an emoji); type it again", name=name)
         )

@@ -41,7 +41,7 @@ RANDOM_MODEL = msg(
     "Choose another model for real videos (fanslymotion models list)."
 )
 
-CUT = template("The prompt is longer than the model reads; its end was left out: «{cut}».")
+CUT = template("The prompt is too long for the model; its end was left out: «{cut}».")
 CUT_SHOWN = 80
 """Letters of it that are quoted."""
 

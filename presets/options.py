@@ -136,13 +136,13 @@ _ALL: tuple[Option, ...] = (
         step=0.01,
     ),
     Option("seconds", msg("Length"), msg("Seconds of video.")),
-    Option("quality", msg("Smoothness"), msg("How many frames a second are shown.")),
+    Option("quality", msg("Smoothness"), msg("Frames shown per second.")),
     Option(
         "mode",
         msg("Speed"),
         msg(
-            "Best computes every step in full. Balanced leaves out what is hardly seen, Fast takes fewer steps: not "
-            "every model has them. A number of steps that you give counts before that of the speed."
+            "Best computes every step in full. Balanced skips work that is hardly visible, Fast takes fewer "
+            "steps; not every model has them. Your own number of steps overrides that of the speed."
         ),
     ),
     Option("model", msg("Model"), msg("Which model generates the video.")),
@@ -151,34 +151,36 @@ _ALL: tuple[Option, ...] = (
         "motion_bucket_id",
         MotionBucketId,
         msg("Motion bucket"),
-        msg("The number behind Motion: more moves more, much more may distort."),
+        msg("The number that Motion sets: higher values move more, very high ones may distort."),
         own=True,
     ),
     _number(
         "steps",
         Steps,
         msg("Steps"),
-        msg("More steps are finer and take longer. Without a number, the model and the speed decide."),
+        msg("More steps give finer results and take longer. Without a number, the model and the speed decide."),
     ),
     _number(
         "noise_aug_strength",
         NoiseAugStrength,
         msg("Noise augmentation"),
-        msg("Noise on the photo: more lets the video depart further from it."),
+        msg("Noise added to the photo: more lets the video differ more from it."),
         step=0.01,
         own=True,
     ),
-    _number("fps", Fps, msg("Model fps"), msg("The frame rate that the model is told: lower moves faster."), own=True),
+    _number(
+        "fps", Fps, msg("Model fps"), msg("The frame rate given to the model: lower values move faster."), own=True
+    ),
     Text(
         "prompt",
         msg("Prompt"),
-        msg("What is to happen in the video, in English and literally. May be empty."),
+        msg("What happens in the video, in plain English. May be empty."),
         own=True,
     ),
     Text(
         "negative_prompt",
         msg("Negative prompt"),
-        msg("What the video is led away from. Without a text of yours, the model's own; an empty one leads nowhere."),
+        msg("What the video should not show. By default the model's own text; clear it for none."),
         own=True,
         guided=True,
         folded=True,
@@ -186,32 +188,34 @@ _ALL: tuple[Option, ...] = (
     Option(
         "loop",
         msg("Loop"),
-        msg("The video ends with the photo, as it began: played again and again, it has no seam."),
+        msg("The video ends with the photo it began with, so that it repeats without a visible cut."),
         own=True,
     ),
     Option("loras", msg("LoRA"), msg("Small files that change the model's style or motion, at most four."), own=True),
     Option(
         "int8",
         msg("8-bit weights"),
-        msg("The model takes half the memory, and the video is slightly another one: where the memory is too small."),
+        msg(
+            "Halves the memory that the model takes; the video differs slightly. For computers with too little memory."
+        ),
         own=True,
     ),
     Option(
         "fit",
-        msg("Where the shape differs"),
-        msg("What does not fit the video's shape is cut off, or the whole photo is shown on a blurred ground."),
+        msg("If the shape differs"),
+        msg("What does not fit the video's shape is cut off, or the whole photo is shown on a blurred background."),
     ),
     Option(
         "detail",
         msg("Detail from the photo"),
-        msg("Where the video still shows the photo, it gets the photo's own sharpness."),
+        msg("Sharpens the video with the photo's own detail wherever the photo is still visible."),
     ),
     Option(
         "upscaler",
         msg("Upscaler"),
         msg(
-            "Adds detail where the photo gives none. Slow on a processor: seconds to minutes for each frame. "
-            "The times that are shown include it."
+            "Adds detail that the photo does not have. Slow on a processor: seconds to minutes per frame. "
+            "The times shown include it."
         ),
     ),
 )
@@ -223,7 +227,7 @@ LORA_STRENGTH = _number(
     "lora_strength",
     LoraStrength,
     msg("Strength of the LoRA"),
-    msg("1 is as it was trained, less changes less."),
+    msg("1 is the strength it was trained for; lower values change less."),
     step=0.05,
 )
 """Each of a request's LoRAs has one."""

@@ -24,7 +24,7 @@ FULL_DISK = template("the disk is full; free some space.")
 LITTLE_MEMORY = template("not enough memory; close other programs.")
 DAMAGED_PACKAGE = template("the package '{name}' is damaged or does not fit; {setup}, if need be with --repair.")
 OLD_PROCESSOR = template("the processor lacks an instruction that torch needs.")
-KILLED = template("the system killed it, most often because the memory was full; or somebody did.")
+KILLED = template("the system killed it, usually because memory was full; or a person did.")
 STALLED = template("it made no progress any more and was stopped; its job goes on in the next one.")
 LIBRARY_CRASH = template("a library crashed; updating the GPU driver often helps.")
 

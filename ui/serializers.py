@@ -39,7 +39,7 @@ from .error_response import all_in_each_language, in_each_language
 ROUTES = "/studio"
 HASH_LETTERS = 16
 """Of a photo's hash, by which videos of one photo find together."""
-NOT_HERE = msg("This model is not on this machine; whoever owns the machine can download it.")
+NOT_HERE = msg("This model is not on this machine; its owner can download it.")
 UPSCALER_NOT_HERE = msg("This upscaler is not on this machine; its owner can download it.")
 
 

@@ -191,7 +191,7 @@ def explain(preset: HubPreset, error: Exception) -> DownloadError:
 
 def unreachable(where: str, error: BaseException) -> DownloadError:
     """Make the error for a missing answer. `again` is set only if the cause may pass by itself (`is_passing`)."""
-    kept = msg("What is downloaded already is kept; the models that are here go on working")
+    kept = msg("What is downloaded already is kept; downloaded models still work")
     if is_passing(error):
         return DownloadError(
             NETWORK,

@@ -73,7 +73,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if not ours:
         raise BadInput(
             msg(
-                "{name} holds no settings: choose a video made by fanslymotion and not saved anew since", name=path.name
+                "{name} holds no settings: choose a video made by fanslymotion and not re-encoded since", name=path.name
             )
         )
     return settings

@@ -250,8 +250,8 @@ class MemoryFallback:
         if below is None:
             self._warn(
                 msg(
-                    "The system ended the worker while {doing}: memory ran out. No smaller way of working is left; "
-                    "it is tried as it was.",
+                    "The system ended the worker while {doing}: memory ran out. No setting that needs less memory "
+                    "is left; it is tried again unchanged.",
                     doing=DOING[killed],
                 )
             )

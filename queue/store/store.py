@@ -190,7 +190,7 @@ class Store:
     def _replace_or_raise(self, met: DamagedError) -> None:
         if self._replace(str(met), met.sure):
             raise DamagedError(
-                msg("{what}; a new one was begun with what could be read of it. Try again", what=met.message),
+                msg("{what}; a new list was made with what could be read of it. Try again", what=met.message),
                 replaced=True,
             )
         raise StoreError(met.message)

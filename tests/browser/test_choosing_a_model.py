@@ -29,7 +29,7 @@ def test_the_recommended_one_is_first_with_its_reason_and_each_has_a_time(bare: 
     for card in cards.all():
         expect(card.locator(".card-time")).to_have_text(TIME)
     ltx = page.locator("[data-model=ltx-2b].model-card")
-    expect(ltx).to_contain_text("QuickNew here")
+    expect(ltx).to_contain_text("QuickNew")
     expect(ltx.locator(".card-can")).to_have_text("Prompt · Last picture · Loop · LoRA · 12 s without a seam")
     expect(page.locator("#models-about")).to_contain_text("6 s at 480p, on this computer's")
     assert findings(page) == []

@@ -45,7 +45,7 @@ def test_takes_stand_together_and_are_told_apart(bare: Studio, page: Page, puppe
     assert names(page) == ["cat.jpg", "cat.jpg", "other.png"]
     apart = page.locator(".tile .apart")
     expect(apart.nth(0)).to_have_text("Take 2 of 2 · Seed: 6 · Steps: 10")
-    expect(apart.nth(1)).to_have_text("Take 1 of 2 · Seed: 5 · Steps: as the model")
+    expect(apart.nth(1)).to_have_text("Take 1 of 2 · Seed: 5 · Steps: model's default")
     expect(apart.nth(2)).to_be_hidden()
     page.click("#language")
     expect(apart.nth(0)).to_have_text("Вариант 2 из 2 · Сид: 6 · Шаги: 10")
@@ -91,10 +91,10 @@ def test_swapped_and_under_a_dividing_line(bare: Studio, page: Page, puppet: Pup
     words = page.locator(".pair figcaption")
     expect(words.nth(0)).to_have_text("Seed: 6 · Steps: 10")
     page.keyboard.press("s")
-    expect(words.nth(0)).to_have_text("Seed: 5 · Steps: as the model")
+    expect(words.nth(0)).to_have_text("Seed: 5 · Steps: model's default")
     expect(page).to_have_url(f"{bare.url}/?view=gallery&compare={takes[1]}.{takes[0]}")
     page.reload()
-    expect(words.nth(0)).to_have_text("Seed: 5 · Steps: as the model")
+    expect(words.nth(0)).to_have_text("Seed: 5 · Steps: model's default")
     boxes = [video.bounding_box() for video in page.locator(".pair video").all()]
     assert boxes[0]
     assert boxes[1]

@@ -53,13 +53,13 @@ def test_a_program_that_has_ended_is_not_called_running(make_studio: Callable[..
     expect(russian.locator(".live span.now")).to_have_text("Ждёт, номер 1 в очереди")
     assert studio.stop() == 0
 
-    expect(english.locator("#trouble")).to_contain_text("Your jobs are safe; they go on when the program runs again.")
+    expect(english.locator("#trouble")).to_contain_text("Your jobs are safe; they resume when the program runs again.")
     expect(english.locator("#worker")).to_have_attribute("data-state", "lost")
     expect(english.locator("#worker span")).to_have_text("No connection")
-    expect(english.locator(".live span.now")).to_have_text("Goes on when the program runs again")
+    expect(english.locator(".live span.now")).to_have_text("Resumes when the program runs again")
     expect(english.locator(".left")).to_have_text("40 %")
     english.click("nav [data-go=queue]")
-    expect(english.locator("#view-queue .jobs .quiet")).to_have_text(["Goes on when the program runs again"] * 2)
+    expect(english.locator("#view-queue .jobs .quiet")).to_have_text(["Resumes when the program runs again"] * 2)
     expect(russian.locator("#trouble")).to_contain_text("Ваши задания в безопасности")
     expect(russian.locator("#worker span")).to_have_text("Нет связи")
     expect(russian.locator(".live span.now")).to_have_text("Продолжится, когда программа снова заработает")

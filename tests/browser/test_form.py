@@ -52,7 +52,7 @@ def test_a_first_visit_without_a_photo(bare: Studio, page: Page, puppet: Puppet)
     page.click("#generate")
     page.wait_for_url(re.compile("job="))
     expect(page.locator(".live h2")).to_have_text("sample.jpg")
-    expect(page.locator(".live span.now")).to_have_text("Waiting, number 1 in the line")
+    expect(page.locator(".live span.now")).to_have_text("Waiting, number 1 in the queue")
 
 
 def test_several_photos_are_several_jobs(bare: Studio, page: Page, puppet: Puppet) -> None:

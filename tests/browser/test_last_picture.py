@@ -14,7 +14,7 @@ from playwright.sync_api import FilePayload, Page, expect
 
 pytestmark = pytest.mark.browser
 
-LOOP = "A last picture is chosen, so the video is no loop"
+LOOP = "A last picture is chosen, so the video cannot loop"
 DROP = """(element, [bytes, name]) => {
   const data = new DataTransfer();
   data.items.add(new File([Uint8Array.from(bytes)], name, { type: "image/png" }));

@@ -109,7 +109,7 @@ def test_many_photos_scroll_in_their_own_place(bare: Studio, page: Page) -> None
 
 def test_a_file_that_is_held_over_the_page_is_welcomed(bare: Studio, page: Page) -> None:
     page.goto(f"{bare.url}/?view=system")
-    welcome = page.get_by_text("Let go anywhere: it will be taken")
+    welcome = page.get_by_text("Drop it anywhere on the page", exact=True)
     expect(page.locator("#generate")).to_be_attached()  # the view is there before the scripts are
     expect(page.locator("#view-system")).to_be_visible()
     expect(welcome).to_be_hidden()

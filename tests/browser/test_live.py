@@ -21,7 +21,7 @@ KILLED = Message(
     code=codes.KILLED_FOR_MEMORY,
 )
 DAMAGED = Message(
-    "the job list was damaged; it was kept as {place} and a new one was begun. Jobs in it: {jobs}; waiting: {waiting}; "
+    "the job list was damaged; it was kept as {place} and a new one was made. Jobs in it: {jobs}; waiting: {waiting}; "
     "to be retried if still wanted, because nothing tells how they stood: {unknown}. Finished videos are still in "
     "{folder}",
     {"place": "old.db", "jobs": 3, "waiting": 1, "unknown": 2, "folder": "/home/jobs"},
@@ -72,7 +72,7 @@ def test_what_is_loaded_is_named(bare: Studio, page: Page, puppet: Puppet) -> No
         "libraries": "the libraries",
         "image_encoder": "the photo encoder",
         "vae": "the VAE",
-        "unet": "the UNet, the largest",
+        "unet": "the UNet, the largest part",
         "motion_encoder": "the model: motion encoder",  # another family's, for which the page has no words
     }
     for step, (part, name) in enumerate(parts.items()):
@@ -143,7 +143,7 @@ def test_what_was_mended_is_not_called_broken_any_more(bare: Studio, page: Page)
     page.click("nav [data-go=system]")
     expect(page.locator(".checks")).to_contain_text("roomy")
     page.click("nav [data-go=create]")
-    expect(page.locator(".welcome-facts")).to_contain_text("The doctor has looked at everything: all is well.")
+    expect(page.locator(".welcome-facts")).to_contain_text("The doctor has found no problems.")
     page.unroute_all(behavior="wait")
 
 
@@ -256,7 +256,7 @@ def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> Non
         job = puppet.queue()
         page.goto(f"{bare.url}/?job={job}")
         words, pill = page.locator(".live span.now"), page.locator("#worker span")
-        expect(words).to_have_text("Paused, number 1 in the line")
+        expect(words).to_have_text("Paused, number 1 in the queue")
         assert findings(page) == []
         expect(pill).to_have_text("Paused · No worker")
         page.click("#language")
@@ -264,13 +264,13 @@ def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> Non
         page.click("#language")
         beside = page.locator(".line-now").get_by_role("button", name="Resume")
         beside.click()
-        expect(words).to_have_text("Waiting, number 1 in the line")
+        expect(words).to_have_text("Waiting, number 1 in the queue")
         expect(beside).to_be_hidden()
         puppet.jobs.pause()
-        expect(words).to_have_text("Paused, number 1 in the line")
+        expect(words).to_have_text("Paused, number 1 in the queue")
         expect(page).to_have_title(re.compile("^paused · "))
         page.locator("#resume").click()
-        expect(words).to_have_text("Waiting, number 1 in the line")
+        expect(words).to_have_text("Waiting, number 1 in the queue")
         expect(page.locator("#resume")).to_be_hidden()
         page.click("nav [data-go=queue]")
         puppet.jobs.pause()
@@ -279,7 +279,7 @@ def test_a_paused_queue_is_said(bare: Studio, page: Page, puppet: Puppet) -> Non
         page.locator("#pause").click()
         expect(page.locator("#view-queue .jobs .quiet")).to_have_text("")
         expect(pill).to_have_text("No worker")
-        expect(page.locator(".live span.now")).to_have_text("Waiting, number 1 in the line")
+        expect(page.locator(".live span.now")).to_have_text("Waiting, number 1 in the queue")
     finally:
         puppet.jobs.resume()
 
@@ -293,7 +293,7 @@ def test_a_notice_is_shown_until_it_is_put_away(bare: Studio, page: Page, puppet
     page.click("#language")
     expect(notice).to_contain_text("список заданий был повреждён; он отложен как old.db")
     page.click("#language")
-    away = notice.get_by_label("Put away")
+    away = notice.get_by_label("Dismiss")
     focused(away)
     away.evaluate("button => (button.id = 'same')")
     page.click("nav [data-go=queue]")
@@ -330,13 +330,13 @@ def test_the_tools_of_the_log(bare: Studio, page: Page, puppet: Puppet) -> None:
     expect(trace.locator("pre")).to_contain_text("ValueError: <b>no</b>")
 
     page.get_by_label("Copy the log").click()
-    expect(page.locator("#toasts")).to_contain_text("in the clipboard")
+    expect(page.locator("#toasts")).to_contain_text("Log copied")
     assert page.evaluate("navigator.clipboard.readText()") == BROKEN
     page.evaluate(
         "navigator.clipboard.writeText('') && Object.defineProperty(navigator, 'clipboard', { value: undefined })"
     )
     page.get_by_label("Copy the log").click()  # as on http://192.168…
-    expect(page.locator("#toasts .toast", has_text="in the clipboard")).to_have_count(2)
+    expect(page.locator("#toasts .toast", has_text="Log copied")).to_have_count(2)
 
     with page.expect_download() as download:
         page.get_by_label("Download the log").click()

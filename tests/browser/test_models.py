@@ -44,7 +44,7 @@ def test_a_folder_of_ones_own_is_used_and_forgotten(bare: Studio, page: Page, tm
     expect(page.locator(".own-folder .problem")).to_contain_text("my own model")
     shutil.copytree(ROOT / "assets" / "mini", folder)
     page.locator(".own-folder button").click()
-    expect(page.locator("#toasts")).to_contain_text("my-own-model can be chosen in the form now.")
+    expect(page.locator("#toasts")).to_contain_text("my-own-model can now be chosen in the form.")
     expect(page.locator(".own-folder .problem")).to_be_hidden()
     page.locator("nav [data-go=create]").click()
     expect(page.locator("#f-model")).to_have_attribute("value", "my-own-model")
@@ -128,10 +128,10 @@ def test_the_files_of_a_model_are_checked(bare: Studio, page: Page) -> None:
     page.route("**/studio/models/*/*", ask)
     page.goto(f"{bare.url}/?view=system")
     page.locator("[data-act=check]").click()
-    expect(page.get_by_text("All files are whole.")).to_be_visible()
+    expect(page.get_by_text("All files are intact.")).to_be_visible()
     assert asked == [f"{bare.url}/studio/models/{model['name']}/check"]
     check["damaged"] = ["unet/model.safetensors"]
-    expect(page.get_by_text("Damaged: unet/model.safetensors. Download mends them.")).to_be_visible()
+    expect(page.get_by_text("Damaged: unet/model.safetensors. Download replaces them.")).to_be_visible()
     page.unroute_all(behavior="wait")
 
 

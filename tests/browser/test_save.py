@@ -64,13 +64,13 @@ def test_a_loop_of_a_part_is_saved_as_a_gif(opened: Page, job: str) -> None:
     expect(page.locator(".trim output")).to_have_text("0.33 s – 1.17 s · 10 frames")
     shown = page.evaluate("document.querySelector('.frame video').currentTime")
     assert 13 / 12 <= shown < 14 / 12, "the player shows the end that was moved"
-    page.get_by_label("Forwards and back: an even loop").check()
+    page.get_by_label("Forwards and backwards: a smooth loop").check()
     saved = save(page)
     assert saved.suggested_filename == f"her photo-{job}-frames-4-14-ping-pong.gif"
     assert image(saved).n_frames == 18  # type: ignore[attr-defined]
     expect(page.locator(".save-said")).to_contain_text("Ready,")
     page.keyboard.press("ArrowLeft")  # something else is chosen now
-    page.get_by_label("Forwards and back: an even loop").uncheck()
+    page.get_by_label("Forwards and backwards: a smooth loop").uncheck()
     expect(page.locator(".save-said")).to_be_empty()
 
 
@@ -88,7 +88,7 @@ def test_a_still_is_the_frame_that_the_player_shows(opened: Page, context: Brows
     page.evaluate("document.querySelector('.frame video').currentTime = 20.5 / 12")
     expect(page.locator(PANEL)).to_contain_text("Frame 21 of 24")
     page.click("[data-save=copy]")
-    expect(page.locator("#toasts")).to_contain_text("in the clipboard")
+    expect(page.locator("#toasts")).to_contain_text("Picture copied")
     size = page.evaluate(
         """async () => {
           const [item] = await navigator.clipboard.read();

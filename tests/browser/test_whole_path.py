@@ -209,7 +209,7 @@ def test_system_shows_signs_of_life(studio: Studio, page: Page) -> None:
     expect(page.locator("#job")).to_have_attribute("data-status", "running", timeout=60_000)
     page.click("[data-go=system]")
     worker = page.locator(".worker-row").first
-    expect(worker.locator(".facts").first).to_contain_text("last sign of life")
+    expect(worker.locator(".facts").first).to_contain_text("last heartbeat")
     expect(worker.locator(".quiet").first).to_have_text(
         re.compile("Generating|Loading the model|Encoding the photo|Making frames")
     )

@@ -88,7 +88,7 @@ def test_t5_a_worker_that_hangs(told: Told, jobs: Jobs, settings: Settings) -> N
     long_ago = time.time() - 300
     row = {"host": "h", "pid": 1, "state": "running", "heartbeat": long_ago, "started": long_ago}
     jobs.store.tables.Worker.insert(id="w", machine=MACHINE, lock=str(lock_path(settings.home, "w")), **row).execute()
-    assert "sign of life" in told.by_doctor("FM-WORKER-008")["cause"]
+    assert "last heartbeat" in told.by_doctor("FM-WORKER-008")["cause"]
     assert machine_json(jobs, None)["workers"][0]["alive"]
     assert lock is not None
 

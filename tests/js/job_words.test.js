@@ -119,7 +119,7 @@ test("no time is left that is too short to be known", () => {
 });
 
 test("while the program does not answer, nothing is said to go on", () => {
-  for (const status of ["queued", "running"]) assert.equal(sentence(job({ status }), true, true), "Goes on when the program runs again");
+  for (const status of ["queued", "running"]) assert.equal(sentence(job({ status }), true, true), "Resumes when the program runs again");
   assert.equal(remaining(job(), true), "43 %");
   assert.match(sentence(job({ status: "done", finished: 195 }), false, true), /95 s/);
 });
@@ -146,7 +146,7 @@ test("a waiting job tells when it begins, where that is known", () => {
 test("a job that no living worker can run says so, in the page's language", () => {
   const waits = { status: "queued", place: 1, waits_for: { en: "no worker has it", ru: "нигде нет" } };
   assert.equal(sentence(job(waits), false), "no worker has it");
-  assert.equal(sentence(job(waits), true), "Paused, number 1 in the line · no worker has it");
+  assert.equal(sentence(job(waits), true), "Paused, number 1 in the queue · no worker has it");
   speak("ru");
   assert.equal(sentence(job(waits), false), "нигде нет");
 });

@@ -85,7 +85,7 @@ test("a worker that runs again tells how often and why its predecessors died", (
   const last = { time: 0, cause: { en: "The memory was full.", ru: "" } };
   assert.equal(troubleWords({ restarts: 0, crashes: 0, last_crash: null }), "");
   assert.match(plain(troubleWords({ restarts: 0, crashes: 3, last_crash: last })), /^Crashed 3 times, last at .*1970.* The memory was full\.$/);
-  assert.match(troubleWords({ restarts: 1, crashes: 1, last_crash: last, cause: last.cause }), /started again/);
+  assert.match(troubleWords({ restarts: 1, crashes: 1, last_crash: last, cause: last.cause }), /restarted automatically/);
 });
 
 test("a crash whose cause is not known is told all the same", () => {

@@ -23,9 +23,9 @@ test("what differs is named, and nothing else", () => {
   const takes = [job("1", "a", { seed: 5 }), job("2", "a", { seed: 6, steps: 10 }), job("3", "a", { seed: 7, detail: false, mode: "fast" })];
   assert.deepEqual(differing(takes), ["seed", "steps", "detail", "mode"]);
   const words = takes.map((take) => apart(take, differing(takes), {}));
-  assert.equal(words[0], "seed: 5 · steps: as the model · detail: on · mode: Best");
+  assert.equal(words[0], "seed: 5 · steps: model's default · detail: on · mode: Best");
   assert.equal(words[1], "seed: 6 · steps: 10 · detail: on · mode: Best");
-  assert.equal(words[2], "seed: 7 · steps: as the model · detail: off · mode: Fast");
+  assert.equal(words[2], "seed: 7 · steps: model's default · detail: off · mode: Fast");
   assert.deepEqual(differing([takes[0], takes[0]]), []);
   assert.deepEqual(differing([takes[0]]), []);
   assert.deepEqual(differing([]), []);

@@ -77,7 +77,7 @@ POLICY = (
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 
-NO_PAGE = msg("There is no such page here.")
+NO_PAGE = msg("This page does not exist.")
 MALFORMED = msg("This request is malformed.")
 
 
@@ -195,7 +195,7 @@ class _Measured:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         most = round(self._limit / 2**20)
-        sentence = msg("This request is too large; at most {mb} MB are taken here.", mb=most)
+        sentence = msg("This request is too large; the limit is {mb} MB.", mb=most)
         await error_response(scope, 413, sentence, {"Connection": "close"})(scope, receive, send)
 
 

@@ -60,4 +60,4 @@ def refuse_origin(headers: Headers) -> Message | None:
     )
 
 
-ANOTHER_PAGE = msg("Another web page tried to act in your name; that was refused.")
+ANOTHER_PAGE = msg("A request from another web page was refused.")

@@ -25,7 +25,7 @@ MOST_BYTES = 1 << 20
 PREFIX = "/gradio_api/"
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,100}")
 EVENT = re.compile(r"[0-9a-f]{32}")
-NO_ENDPOINT = msg("There is no such page here.")
+NO_ENDPOINT = msg("This page does not exist.")
 
 Session = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Event = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]

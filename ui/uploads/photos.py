@@ -42,7 +42,7 @@ VIEW_SIDE = 1280
 POSTER_SIDE = 480
 POSTER, LAST_POSTER = "poster.jpg", "last-poster.jpg"
 """Names of the small JPEGs of a job's photo, and of the picture that its video ends with."""
-PHOTO_AWAY = msg("this photo is not here any more; choose it again")
+PHOTO_AWAY = msg("this photo is no longer available; choose it again")
 DECODING_BYTES = (200_000_000, 740_000_000)
 """Memory limits of the processes that decode ordinary photos (up to about 20 megapixels) and large ones. Together they
 stay below a gigabyte. An ordinary photo never waits for another login's large ones."""

@@ -217,7 +217,7 @@ def _sides(shape: Sequence[int]) -> str:
 def _unknown(path: Path, name: str) -> ModelError:
     return ModelError(
         msg(
-            "{file} is no LoRA of a kind that is read here ({name}); choose one for this model in the layout of "
+            "{file} is not a supported kind of LoRA ({name}); choose one for this model in the layout of "
             "diffusers, of the model's makers or of musubi-tuner",
             file=path.name,
             name=name[:80],

@@ -73,8 +73,8 @@ def check_weights_file(path: Path, wanted: Shapes, renames: Renames, kind: str, 
         if tensor.kind not in header.readable:
             raise ModelError(
                 msg(
-                    "{file} has weights of the type {kind} ({layer}), which is not read here; choose a file with one "
-                    "of {known}",
+                    "{file} has weights of the type {kind} ({layer}), which is not supported; choose a file with "
+                    "one of {known}",
                     file=path,
                     kind=tensor.kind,
                     layer=_shown_name(tensor.name),

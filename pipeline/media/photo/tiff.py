@@ -56,8 +56,7 @@ def unknown_kind(tags: Tags, name: str) -> PhotoError:
     channels, bits = tags.get(CHANNELS, 1), max(tags.get(BITS, (1,)))
     return PhotoError(
         msg(
-            "{name} is a TIFF of {channels} × {bits} bits a pixel, a kind that is not read here; save it as "
-            "JPEG or PNG",
+            "{name} is a TIFF of {channels} × {bits} bits a pixel, which is not supported; save it as JPEG or PNG",
             name=name,
             channels=channels,
             bits=bits,

@@ -265,7 +265,7 @@ def _from_folders(found: Salvage, settings: Settings, now: float) -> None:
 def make_notice(found: Salvage, kept: Path, settings: Settings) -> Message:
     """Make the notice about the replaced list, for the page, the doctor and the command line."""
     return msg(
-        "the job list was damaged; it was kept as {place} and a new one was begun. Jobs in it: {jobs}; waiting: "
+        "the job list was damaged; it was kept as {place} and a new one was made. Jobs in it: {jobs}; waiting: "
         "{waiting}; to be retried if still wanted, because nothing tells how they stood: {unknown}. Finished videos "
         "are still in {folder}",
         place=kept,

@@ -28,12 +28,23 @@ def test_version_and_help(fm):
 
 
 def test_help_shows_the_defaults_that_are_words(fm):
-    said = fm("generate", "--help").stdout
+    said = " ".join(fm("generate", "--help").stdout.split())
     assert [word for word in ("random", "a real model if here", "the current folder") if word not in said] == []
     assert "{PHOTO}..." in said
     assert "{PHOTO...}" not in said
     assert "first free one from 7860" in fm("ui", "--help").stdout
     assert "the system's" in fm("doctor", "--help").stdout
+
+
+def test_help_cuts_nothing_off_in_a_narrow_terminal(fm, monkeypatch):
+    """No option's name and no command's description."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "--noise-aug-strength" in fm("generate", "--help").stdout
+    for words in ((), ("jobs",), ("models",)):
+        commands = fm(*words, "--help").stdout.partition("Commands:")[2]
+        assert commands
+        assert "..." not in commands
+        assert "…" not in commands
 
 
 @pytest.mark.parametrize(("words", "bucket"), [(["--motion", "gentle"], 60), (["--motion", "40"], 40), ([], None)])

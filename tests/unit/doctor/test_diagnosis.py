@@ -93,7 +93,7 @@ def test_what_the_diagnosis_says(failed: Job, presets: Presets) -> None:
     killed = said(KILLED)
     assert "6 times; 0.2 GB of memory were free" in killed["en"]["cause"]
     assert "на этапе «генерация», 6 раз; перед этим было свободно 0,2 ГБ" in killed["ru"]["cause"]
-    assert "Nothing moved for 600 s at stage generating" in said(HUNG)["en"]["cause"]
+    assert "There was no progress for 600 s (stage: generating)" in said(HUNG)["en"]["cause"]
     assert said(HELD)["en"]["cause"].endswith(" Video memory is held by game.exe (900 MB), b.")
     assert said(HELD)["ru"]["cause"].endswith(" Видеопамять занимают: game.exe (900 МБ), b.")
     assert "(the worker ended with code 3)" in said(DIED)["en"]["cause"]

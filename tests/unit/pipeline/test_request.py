@@ -130,8 +130,8 @@ def test_a_prompt_is_any_text(name: str, prompt: str) -> None:
     ("prompt", "said"),
     [
         ("x" * (MAX_PROMPT + 1), f"prompt has {MAX_PROMPT + 1} letters; write at most {MAX_PROMPT}"),
-        ("a\0b", "a character that is no text"),
-        ("a\ud83db", "a character that is no text"),
+        ("a\0b", "an invalid character"),
+        ("a\ud83db", "an invalid character"),
         (5, "prompt is '5'; it must be text"),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_page_goes_on(
     asked = ("/studio/machine", "/studio/jobs?kind=unfinished", "/studio/system", "/studio/doctor?fresh=true")
     first = [page.get(address) for address in asked]
     assert {answer.status_code for answer in first} <= {200, 503}
-    assert all("a new one was begun" in answer.json()["error"] for answer in first if answer.status_code == 503)
+    assert all("a new list was made" in answer.json()["error"] for answer in first if answer.status_code == 503)
     assert [page.get(address).status_code for address in asked] == [200] * len(asked)
     uploaded = page.post("/studio/photos", content=photo.read_bytes()).json()["id"]
     assert page.post("/studio/jobs", json={"photos": [uploaded]}).status_code == 200

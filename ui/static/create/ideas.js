@@ -1,5 +1,5 @@
 // @ts-check
-// Ready prompts below the prompt's field: one button each, and what the English text says in the page's language.
+// Example prompts below the prompt's field: one button each, and what the English text says in the page's language.
 
 import { language } from "../lib/catalogue.js";
 import { h, setText, show } from "../lib/dom.js";

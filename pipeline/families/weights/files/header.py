@@ -81,7 +81,7 @@ def _read(path: Path, *_: int) -> FileHeader:
         why = words_of(e)
         raise ModelError(
             msg(
-                "{file} is cut short, damaged, or of a kind that is not read here ({why}); get it again, or another",
+                "{file} is cut short, damaged, or of an unsupported kind ({why}); get it again, or another",
                 file=path,
                 why=why if isinstance(why, Message) else harmless(why.replace("\n", " ")),
             )

@@ -192,7 +192,7 @@ def test_pefts_alpha_counts_and_what_is_not_known_is_refused(wan: Any, tmp_path:
     for key, tensor in expected(wan, "wan", 2.0).items():
         torch.testing.assert_close(found[key], tensor)
     for settings in ({"use_rslora": True}, {"alpha_pattern": {"to_q": 2}}, {"use_dora": True}):
-        with pytest.raises(ModelError, match="is no LoRA of a kind that is read here"):
+        with pytest.raises(ModelError, match="is not a supported kind of LoRA"):
             read_layers(told(lora_alpha=8, **settings), ())
 
 
@@ -339,8 +339,8 @@ def test_one_that_is_cut_short_is_refused(model: Any, style: Path, settings: Set
     [
         (lambda key, tensor: (key.replace("blocks.0.", "blocks.7."), tensor), r"it has no (transformer_)?blocks\.7\."),
         (lambda key, tensor: (key, tensor[..., :-1] if "lora_A" in key else tensor), r"weight is \d+×\d+ there and"),
-        (lambda key, tensor: (f"{key}.dora_scale", tensor), "is no LoRA of a kind that is read here"),
-        (lambda key, tensor: (key.replace("lora_A", "hada_w1"), tensor), "is no LoRA of a kind that is read here"),
+        (lambda key, tensor: (f"{key}.dora_scale", tensor), "is not a supported kind of LoRA"),
+        (lambda key, tensor: (key.replace("lora_A", "hada_w1"), tensor), "is not a supported kind of LoRA"),
         (lambda key, tensor: (key.replace("lora_A", "lora_B"), tensor), "has only one of its two matrices"),
     ],
 )

@@ -245,7 +245,7 @@ BAD = {
     "NVFP4": (with_weights(in_pairs), r"has weights of the type NVFP4 \(.*choose a file with one of BF16, F16, F32"),
     "MXFP8": (with_weights(in_blocks), "has weights of the type F8_E4M3 × U8"),
     "declared": (lambda place: place.write("given.safetensors", metadata=DECLARED), "weights of the type nvfp4"),
-    "cut": (cut, "cut short, damaged, or of a kind .*it is cut short"),
+    "cut": (cut, "cut short, damaged, or of an unsupported kind .*it is cut short"),
     "text": (text, "is no safetensors file"),
     "not there": (lambda place: place.files / "none.safetensors", "there is no file .*none.safetensors"),
 }  # fmt: skip

@@ -276,13 +276,13 @@ def with_more(place: Place) -> Path:
 
 
 BAD = {
-    "cut in its weights": (lambda place: cut(place, 0.9), "cut short, damaged, or of a kind .*it is cut short"),
-    "cut in its header": (lambda place: cut(place, 0.01), "cut short, damaged, or of a kind"),
+    "cut in its weights": (lambda place: cut(place, 0.9), "of an unsupported kind .*it is cut short"),
+    "cut in its header": (lambda place: cut(place, 0.01), "damaged, or of an unsupported kind"),
     "text": (lambda place: text(place, b"Not Found"), "is no GGUF file"),
     "empty": (lambda place: text(place, b""), "is no GGUF file"),
-    "noise": (lambda place: text(place, b"GGUF\3\0\0\0" + b"\xff" * 64), "cut short, damaged, or of a kind"),
+    "noise": (lambda place: text(place, b"GGUF\3\0\0\0" + b"\xff" * 64), "damaged, or of an unsupported kind"),
     "of an LLM": (llama, "fits none of the models that are here .*; it says: llama"),
-    "of a type that is not read": (of_a_type, "has weights of the type I32 .*, which is not read here"),
+    "of a type that is not read": (of_a_type, "has weights of the type I32 .*, which is not supported"),
     "of another size": (larger, "was made for another model than small-wan: .* is 24×32 there and 48×32 here"),
     "of another kind": (with_more, "another model than small-wan: img_emb.proj.0.weight is in only one of them"),
     "not there": (lambda place: place.files / "none.gguf", "there is no file .*none.gguf"),

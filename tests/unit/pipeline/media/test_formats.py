@@ -243,8 +243,8 @@ REFUSED: dict[str, Callable[[], tuple[bytes, str]]] = {
     ),
     "TIFF half float": lambda: (tiff((SCENE / 255).astype(np.float16), 2), "floating-point colours"),
     "TIFF float planar": lambda: (tiff((SCENE / 255).astype(np.float32), 2, planar=True), "floating-point colours"),
-    "TIFF 32": lambda: (tiff(SCENE.astype(np.uint32) << 24, 2), "3 × 32 bits a pixel, a kind that is not read here"),
-    "TIFF grey double": lambda: (tiff(GREY / 255, 1), "1 × 64 bits a pixel, a kind that is not read here"),
+    "TIFF 32": lambda: (tiff(SCENE.astype(np.uint32) << 24, 2), "3 × 32 bits a pixel, which is not supported"),
+    "TIFF grey double": lambda: (tiff(GREY / 255, 1), "1 × 64 bits a pixel, which is not supported"),
     "TIFF grey float, HDR": lambda: (tiff((GREY / 25.5).astype(np.float32), 1), "floating-point numbers up to 8.8"),
     "TIFF grey alpha 16": lambda: (tiff(np.dstack([GREY16, GREY16]), 1), "2 × 16 bits a pixel"),
     "JPEG 12 bits": lambda: (

@@ -49,7 +49,7 @@ def test_a_request_without_a_host_of_its_own_is_another_pages(browser: Browser) 
     for headers in (*origins, {"Sec-Fetch-Site": "cross-site"}):
         answer = browser().post("/login", data=LOGIN, headers=headers)
         assert answer.status_code == 403, headers
-        assert "Another web page" in answer.json()["error"], headers
+        assert "another web page" in answer.json()["error"], headers
 
 
 def test_long_names_are_cut(browser: Browser) -> None:
