@@ -1,8 +1,9 @@
 """`python -m fanslymotion` is the `fanslymotion` command."""
 
 from fanslymotion.garbage import no_collections
+from fanslymotion.interrupt import ended_by_interrupt
 
-with no_collections(freeze=True):
+with ended_by_interrupt(), no_collections(freeze=True):
     from fanslymotion.cli.main import main
 
 if __name__ == "__main__":

@@ -37,8 +37,17 @@ def print_json(data: Any) -> None:
 
 
 def system_language() -> str:
-    """Return the system's language as two letters, from `ru_RU` or, on Windows, `Russian_Russia`."""
-    return (locale.getlocale()[0] or "en")[:2].lower()
+    """Return the system's language as two letters, from `ru_RU` or, on Windows, `Russian_Russia`; else `en`."""
+    try:
+        name = locale.getlocale()[0]
+    except ValueError:  # one that Python does not know
+        name = None
+    return (name or "en")[:2].lower()
+
+
+def draws_bars(console: Console) -> bool:
+    """Tell whether a moving bar can be drawn: not into a pipe or a file, nor on a terminal that only adds letters."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 def _is_terminal() -> bool:

@@ -60,6 +60,17 @@ def write_json(path: Path, data: Any) -> None:
     write_whole(path, json.dumps(data, indent=1))
 
 
+def overwrite(path: Path, text: str) -> None:
+    """Change a small file in its place, where a full disk has no room for another. A kill in between damages it.
+
+    Raises:
+        OSError: there is no such file, or it cannot be written.
+    """
+    with open(path, "r+b") as file:
+        file.write(text.encode())
+        file.truncate()
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and its missing parents, so that they survive a power cut. Raise OSError."""
     missing, above = [], folder
@@ -229,6 +240,34 @@ def nearest_existing(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
+
+
+def visible_files(folder: Path, pattern: str) -> list[Path]:
+    """Return what a pattern finds in a folder, sorted, without hidden files and what hidden folders hold.
+
+    Other programs put such files beside ours: macOS `._name` with an equal suffix on disks of other systems, editors
+    their locks, downloaders a cache. Raise OSError if the folder cannot be read.
+    """
+    found = folder.glob(pattern)
+    return sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts))
+
+
+def is_link(path: Path) -> bool:
+    """Tell whether a path is a symbolic link, or a junction of Windows."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    junction = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
+    return stat.S_ISLNK(found.st_mode) or (junction is not None and getattr(found, "st_reparse_tag", 0) == junction)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that it holds; of a link only the link. Raise OSError."""
+    if is_link(folder):
+        folder.unlink()
+    else:
+        shutil.rmtree(folder)
 
 
 # Keep the data folder to its user: folders 0700, files 0600 on POSIX. On Windows a user's folders inherit that.

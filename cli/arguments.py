@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Callable
+from glob import glob, has_magic
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -123,21 +125,31 @@ def _typed(options: list[str]) -> str:
     return next((option for option in options if option in words), options[0])
 
 
-def find_photos(named: list[Path]) -> list[Path]:
+def find_photos(named: list[Path], wildcards: bool = sys.platform == "win32") -> list[Path]:
     """Replace each folder by the photos in it, sorted by name. Other files in it are ignored.
 
     Args:
         named: Files and folders. Files are kept as they are, whatever their names, also missing ones.
+        wildcards: Whether `*.jpg` stands for the files of such names, unless a file has that very name. Windows'
+            terminals leave this to the program.
 
     Returns:
         Files.
 
     Raises:
-        BadInput: A folder holds no photo or cannot be read.
+        BadInput: A folder holds no photo or cannot be read, or wildcards stand for nothing.
     """
     found: list[Path] = []
-    for path in named:
+    for path in chain.from_iterable(map(_expanded, named)) if wildcards else named:
         found += _photos_in(path) if os.path.isdir(path) else [path]  # unlike Path.is_dir false for a too long name
+    return found
+
+
+def _expanded(path: Path) -> list[Path]:
+    if not has_magic(str(path)) or os.path.lexists(path):
+        return [path]
+    if not (found := sorted(map(Path, glob(str(path))))):
+        raise BadInput(msg("there is no photo {pattern}; check the name", pattern=str(path)[-SHOWN:]))
     return found
 
 

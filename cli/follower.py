@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
+from ..console import draws_bars
 from ..errors import FanslymotionError
 from ..messages import harmless, msg
 from ..queue.types import Job, Status, WorkerInfo, WorkerState
@@ -140,7 +141,7 @@ class Follower:
     @contextlib.contextmanager
     def _display(self) -> Iterator[Any]:
         """Show a bar in a terminal; elsewhere print a line for each stage and each tenth of the job."""
-        if self.console.is_terminal:
+        if draws_bars(self.console):
             columns = (
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=None),

@@ -19,7 +19,7 @@ from ..pipeline.request import MOST_TAKES
 from ..presets.options import AS_PHOTO, BEST, LAST_PHOTO, LORA_STRENGTH, MODES, MOTIONS, NORMAL, OPTIONS, SHAPES
 from ..settings import Settings
 from .arguments import AsJson, find_photos, named_as_typed, number_option, open_jobs, show_notice
-from .exits import BAD_INPUT, DONE, FAILED, fail, folder_is_here, show_error
+from .exits import BAD_INPUT, CANCELLED, DONE, FAILED, fail, folder_is_here, show_error
 from .jobs import jobs_app
 from .setup import setup
 from .text_streams import discard_output, outliving_its_reader, reader_is_gone, utf8_streams
@@ -37,13 +37,15 @@ app.command("doctor")(doctor_command)
 
 def main() -> None:
     """Run the command. Errors meant for people become a sentence on stderr and an exit code, never a traceback."""
-    utf8_streams()
-    repair_proxies()
     try:
+        utf8_streams()
+        repair_proxies()
         with private_files():
-            app(prog_name="fanslymotion")
+            app(prog_name="fanslymotion", windows_expand_args=False)  # `find_photos` does it where it is meant
     except FanslymotionError as e:
         fail(e)
+    except KeyboardInterrupt:  # before typer has begun
+        sys.exit(CANCELLED)
     except OSError as e:  # a full disk behind `> file`, a device that is gone
         if isinstance(e, FileNotFoundError) and not folder_is_here():
             fail(BadInput(msg("the folder that this command runs in is gone; change to another one (cd)")))

@@ -11,6 +11,7 @@ from ..settings import Settings
 from ..ui.auth.given_logins import AUTH_HELP, FILE_HELP, given_logins
 from ..ui.serve import serve
 from ..ui.server.address import LOCALHOST, ROOT_PATH_HELP
+from .exits import CANCELLED
 from .text_streams import utf8_streams
 
 
@@ -21,12 +22,12 @@ def main(words: Sequence[str] | None = None) -> None:
         words: The options; None = those of this program.
 
     Raises:
-        SystemExit: With 2 if the page cannot be served as requested.
+        SystemExit: With 2 if the page cannot be served as requested; with 130 for Ctrl+C during the start.
     """
     asked = _parser().parse_args(words)
-    utf8_streams()
-    repair_proxies()
     try:
+        utf8_streams()
+        repair_proxies()
         serve(
             Settings.from_env(),
             host=asked.host,
@@ -40,6 +41,8 @@ def main(words: Sequence[str] | None = None) -> None:
     except FanslymotionError as e:
         print(f"fanslymotion: {e}", file=sys.stderr)
         raise SystemExit(2) from e
+    except KeyboardInterrupt:  # before the page stands
+        raise SystemExit(CANCELLED) from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """Make, fill, check and repair `.venv`."""
 
-import contextlib
 import hashlib
+import http.client
 import json
 import os
 import platform
@@ -184,13 +184,15 @@ class Setup:
             say(f"only {free:.1f} GB are free on this disk; a first install takes about {ROOM_GB[kind]} GB")
 
     def _running_python(self) -> tuple[int, int] | None:
-        """Return the version of `.venv`'s Python; None when it or its base is gone. Raise SetupError if it is silent.
+        """Return the version of `.venv`'s Python; None when it or its base is gone, or it is no environment's.
+
+        Raise SetupError if it is silent.
 
         That may pass: no memory for a process, a virus scanner, a disk that wakes up.
         """
         if not self.python.exists():  # a link to nowhere, too
             return None
-        code = "import sys; print(*sys.version_info[:2])"
+        code = "import sys; print(*sys.version_info[:2], sys.prefix != sys.base_prefix)"
         try:
             answer = subprocess.run(
                 [str(self.python), "-I", "-c", code],
@@ -201,8 +203,9 @@ class Setup:
             )
             if self.machine.windows and answer.returncode == NO_PYTHON:
                 return None
-            major, minor = answer.stdout.split()
-            return int(major), int(minor)
+            major, minor, separate = answer.stdout.split()
+            # Without its pyvenv.cfg it is the Python that it was made with, and packages would go there.
+            return (int(major), int(minor)) if separate == "True" else None
         except (OSError, ValueError, subprocess.TimeoutExpired) as e:
             raise SetupError(
                 f"{self.python} does not answer ({e}); try again, and if that does not help: setup --repair"
@@ -217,9 +220,10 @@ class Setup:
 
     def _read_stamp(self) -> dict[str, Any]:
         try:
-            return dict(json.loads(self.stamp.read_text(encoding="utf-8")))
+            found = json.loads(self.stamp.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
+        return found if isinstance(found, dict) else {}
 
     def _write_stamp(self, python: tuple[int, int], build: TorchBuild, dev: bool) -> None:
         stamp = {
@@ -260,6 +264,8 @@ def fingerprint(root: Path, python: tuple[int, int], gpu_tool: bool, asked: str,
 
 def answers(url: str) -> bool:
     """Return whether a GET of this address succeeds within 8 seconds."""
-    with contextlib.suppress(OSError, ValueError), urllib.request.urlopen(url, timeout=8) as answer:
-        return answer.status == 200
-    return False
+    try:
+        with urllib.request.urlopen(url, timeout=8) as answer:
+            return answer.status == 200
+    except (OSError, ValueError, http.client.HTTPException):  # the last one where no HTTP is spoken
+        return False

@@ -1,6 +1,7 @@
 """Let one set-up run at a time."""
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -9,10 +10,16 @@ from pathlib import Path
 
 from .report import say
 
+HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK, getattr(errno, "EDEADLOCK", errno.EDEADLK))
+"""What systems answer where another process holds the lock. Windows: EACCES, EDEADLOCK."""
+
 
 @contextlib.contextmanager
 def only_one(path: Path) -> Iterator[None]:
-    """Hold a lock that the system frees when this process ends in any way; say so while waiting for another."""
+    """Hold a lock that the system frees when this process ends in any way; say so while waiting for another.
+
+    On a disk that has no locks (some network folders) it is said that none is held.
+    """
     with path.open("a+b") as file:
         waiting = False
         while not _try_lock(file.fileno()):
@@ -24,6 +31,7 @@ def only_one(path: Path) -> Iterator[None]:
 
 
 def _try_lock(fd: int) -> bool:
+    """Return False while another process holds the lock. Say so where there are none, and return True."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -34,6 +42,8 @@ def _try_lock(fd: int) -> bool:
             import fcntl
 
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as e:
+        if e.errno in HELD:
+            return False
+        say(f"this disk has no locks ({e.strerror}); start no second set-up in this folder")
     return True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .environment import Setup
 from .machine import Machine
-from .report import SetupError, say, utf8_errors
+from .report import SetupError, prepare_streams, say
 
 ROOT = Path(__file__).resolve().parent.parent
 HARMLESS = ("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
         Exit code: 0, 1 when the set-up failed, 2 for a word that `setup` does not know, 130 for Ctrl+C; on Windows
         also that of the command. Elsewhere the command takes this process's place.
     """
-    utf8_errors()
+    prepare_streams()
     drop_python_variables(os.environ)
     machine = Machine.this()
     setup = Setup(ROOT, machine)

@@ -1,13 +1,14 @@
 """Define `fanslymotion models …`, mounted by the command line with `app.add_typer(models_app, name="models")`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.cells import cell_len, set_cell_size
 from rich.padding import Padding
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress
 from rich.text import Text
 
 from ..console import err, out
@@ -22,6 +23,7 @@ from .choice import Recommendation, abilities, purpose_of, recommended
 from .distilled import both_kinds
 from .download.background import Downloads, DownloadState
 from .download.model import gigabytes
+from .download.shown import shown_download
 from .first_video import first_cost, first_size, first_video
 from .loras import list_loras, loras_folder
 from .registry import ModelEntry, check, list_models, list_upscalers, remove
@@ -101,25 +103,23 @@ def download_command(
         err().print(preset.licence.notice, style="dim", soft_wrap=True)
     if isinstance(preset, ModelPreset) and (time := first_video(preset, presets, settings)):
         typer.echo(time, err=True)  # before gigabytes are fetched
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err(), transient=True) as bar:
-        task = bar.add_task("asking", total=None)
+    downloads, owner = Downloads(settings), os.getpid()
 
-        def show(state: DownloadState) -> None:
-            text = state.message or f"{state.phase} {state.file}".strip()
-            bar.update(task, description=text[:100], completed=state.done, total=state.total or None)
+    def follow(state: DownloadState) -> None:
+        nonlocal owner
+        owner = state.pid
+        show(state)
 
-        try:
-            state = Downloads(settings).run(name, show, recheck=recheck)
-        except (Cancelled, KeyboardInterrupt):
-            typer.echo(f"Stopped. What is downloaded is kept: fanslymotion models download {name} goes on.", err=True)
-            raise typer.Exit(130) from None
+    try:
+        with shown_download() as show:
+            state = downloads.run(name, follow, recheck=recheck)
+    except (Cancelled, KeyboardInterrupt) as e:
+        if isinstance(e, KeyboardInterrupt) and owner != os.getpid():
+            said = f"The download goes on in the background; fanslymotion models cancel {name} ends it."
+        else:
+            said = f"Stopped. What is downloaded is kept: fanslymotion models download {name} goes on."
+        typer.echo(said, err=True)
+        raise typer.Exit(130) from None
     if state.status != "done":
         raise ModelError(
             msg("the download of {name} was stopped; fanslymotion models download {name} goes on with it", name=name)

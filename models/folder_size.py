@@ -2,9 +2,11 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from ..fs import is_link
 
 
 def folder_size(folder: Path) -> int:
@@ -13,8 +15,11 @@ def folder_size(folder: Path) -> int:
 
 
 def freed_bytes(*folders: Path) -> int:
-    """Return the bytes that are free again when these folders are removed: not those of files with names elsewhere."""
-    return _freed(found for folder in folders for found in _files(folder))
+    """Return the bytes that are free again when these folders are removed.
+
+    Files with names elsewhere and what links lead to stay.
+    """
+    return _freed(found for folder in folders if not is_link(folder) for found in _files(folder, os.lstat))
 
 
 def freed_by(files: Iterable[Path]) -> int:
@@ -22,21 +27,22 @@ def freed_by(files: Iterable[Path]) -> int:
     found: list[os.stat_result] = []
     for path in files:
         with suppress(OSError):
-            found.append(path.stat())
+            found.append(path.lstat())
     return _freed(found)
 
 
 def _freed(files: Iterable[os.stat_result]) -> int:
     found: dict[tuple[int, int], list[os.stat_result]] = {}
     for one in files:
-        found.setdefault((one.st_dev, one.st_ino), []).append(one)
+        if stat.S_ISREG(one.st_mode):
+            found.setdefault((one.st_dev, one.st_ino), []).append(one)
     return sum(names[0].st_size for names in found.values() if len(names) >= names[0].st_nlink)
 
 
-def _files(folder: Path) -> Iterator[os.stat_result]:
+def _files(folder: Path, ask: Callable[[str], os.stat_result] = os.stat) -> Iterator[os.stat_result]:
     for place, _, names in os.walk(folder):  # leaves out a folder that vanishes, and goes on
         for name in names:
             with suppress(OSError):
-                found = os.stat(os.path.join(place, name))
+                found = ask(os.path.join(place, name))
                 if stat.S_ISREG(found.st_mode):
                     yield found

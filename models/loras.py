@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, words_of
+from ..fs import visible_files
 from ..messages import Message, codes, harmless, msg
 from ..pipeline.families import family
 from ..pipeline.families.base import Lora, LoraFile, ModelFolder, Role
@@ -159,7 +160,7 @@ def _halves(files: Sequence[Path]) -> Halves:
 
 def _files(settings: Settings) -> list[Path]:
     try:
-        return sorted(path for path in loras_folder(settings).iterdir() if path.suffix == SUFFIX)
+        return visible_files(loras_folder(settings), f"*{SUFFIX}")
     except OSError:
         return []
 

@@ -3,14 +3,13 @@
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, ModelError, PresetError
-from ..fs import retry_in_use, write_whole
+from ..fs import is_link, remove_folder, retry_in_use, visible_files, write_whole
 from ..messages import Message, msg
 from ..pipeline.families import check_model, check_sampling, family_of_folder
 from ..pipeline.media.upscale.files import check_upscaler
@@ -20,9 +19,9 @@ from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
 from .choice import in_order
 from .download.background import Downloads, DownloadState, partial_bytes
-from .download.http import file_is_right
 from .download.hub import RemoteFile
 from .download.model import Manifest, folder_of
+from .download.part_file import file_is_right
 from .find import find_model, preset_folder
 from .folder_size import folder_size, freed_bytes
 
@@ -132,7 +131,7 @@ def wrong_sizes(preset: HubPreset, folder: Path, settings: Settings) -> list[str
     manifest = Manifest(preset.name, settings).read() if preset.source == "hub" else None
     if manifest is not None:
         return [file.path for file in manifest.files if _size(folder / file.path) != file.size]
-    files = [path for path in sorted(folder.rglob("*.safetensors")) if not is_whole(path)]
+    files = [path for path in visible_files(folder, "**/*.safetensors") if not is_whole(path)]
     if isinstance(preset, ModelPreset) and preset.weights:  # the transformers of the folder are not used
         files = [path for path in files if not path.parent.name.startswith("transformer")]
     return [path.relative_to(folder).as_posix() for path in files]
@@ -183,7 +182,7 @@ def remove(
     release: Callable[[], object] = lambda: None,
     patience: float = PATIENCE,
 ) -> int:
-    """Delete a downloaded model. A folder of the user's is only unregistered, its files stay.
+    """Delete a downloaded model. A folder of the user's is only unregistered, its files stay; so do a link's.
 
     Args:
         name: of the model or upscaler.
@@ -216,16 +215,18 @@ def remove(
     # Renamed first: a removal that breaks off in the middle never leaves half a model under the name.
     grave = folder.with_name(f".{folder.name}.removed")
     size = freed_bytes(folder, grave)
-    if not folder.is_dir() and not grave.is_dir():
+    if not folder.is_dir() and not grave.is_dir() and not is_link(folder):
         downloads.forget(name)
         raise BadInput(msg("{name} is not here: there is no {folder}", name=name, folder=folder))
 
     def bury() -> None:
         if grave.is_dir():  # left by a removal that broke off
-            shutil.rmtree(grave)
-        if folder.is_dir():
+            remove_folder(grave)
+        if is_link(folder):  # what it leads to may be another program's
+            remove_folder(folder)
+        elif folder.is_dir():
             folder.rename(grave)
-            shutil.rmtree(grave)
+            remove_folder(grave)
 
     try:
         retry_in_use(bury, patience, release)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, ModelError
+from ..fs import visible_files
 from ..messages import codes, msg
 from ..pipeline.families import check_model, family, family_of_folder
 from ..pipeline.families.base import ModelFolder
@@ -107,7 +108,7 @@ def _files(path: Path) -> list[Path]:
         return [path] if is_weights_file(path) else []
     if (path / INDEX).is_file() or family_of_folder(path).recognises(path):
         return []
-    found = (file for pattern in ("*", "*/*") for file in path.glob(pattern) if is_weights_file(file))
+    found = (file for pattern in ("*", "*/*") for file in visible_files(path, pattern) if is_weights_file(file))
     return sorted(file for file in found if not (file.parent / CONFIG).is_file())
 
 

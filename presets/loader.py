@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ..errors import PresetError
+from ..fs import visible_files
 from ..messages import msg
 from ..settings import Settings
 from .schema import MOST_SHOWN, Duration, Idea, ModelPreset, Preset, Quality, Rate, Resolution, UpscalerPreset
@@ -181,7 +182,7 @@ class LivePresets:
 
     def _files(self) -> set[tuple[str, int, int]]:
         found: set[tuple[str, int, int]] = set()
-        for path in self._settings.presets_dir.rglob("*.toml"):
+        for path in visible_files(self._settings.presets_dir, "**/*.toml"):
             with suppress(OSError):
                 state = path.stat()
                 found.add((str(path), state.st_mtime_ns, state.st_size))
@@ -212,7 +213,7 @@ def _one_of_a_length(durations: Mapping[str, Duration]) -> dict[str, Duration]:
 
 def _files(folders: list[Path], kind: str, schema: type[P]) -> dict[str, P]:
     """Read a folder with one file per preset. A user's file replaces the bundled one of the same name."""
-    files = {path.stem: path for folder in folders for path in sorted((folder / kind).glob("*.toml"))}
+    files = {path.stem: path for folder in folders for path in visible_files(folder / kind, "*.toml")}
     return {name: _check(schema, name, _read(path), path) for name, path in files.items()}
 
 

@@ -31,6 +31,7 @@ TESTS = {
     "pipeline/media/frame_checks.py": ["pipeline/media/test_frame_checks.py"],
     "pipeline/families/nan_checks.py": ["pipeline/media/test_frame_checks.py"],
     "models/download/http.py": ["models/test_http.py", "models/test_download.py"],
+    "models/download/part_file.py": ["models/test_http.py", "models/test_download.py"],
 }
 """File: the files of tests/unit that are its own."""
 

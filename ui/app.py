@@ -4,11 +4,13 @@ import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from ..errors import BadInput, FanslymotionError, ModelError, NotFound, StoreError
-from ..settings import Settings
+from ..messages import msg
+from ..settings import SHOWN, Settings
 from .api import (
     estimate_routes,
     export_routes,
@@ -58,6 +60,14 @@ def _answer_errors_in_words(app: FastAPI) -> None:
     async def known(request: Request, error: FanslymotionError) -> JSONResponse:
         sentence = app.state.studio.plain(user_of(request), error.message.say(wanted(request.scope)))
         return error_response(request.scope, _status(error), sentence)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        value = repr(first.get("input"))[:SHOWN]
+        said = msg("{name} is {value}: {why}; correct the request", name=name, value=value, why=first["msg"])
+        return error_response(request.scope, 422, said)
 
     @app.exception_handler(ClientDisconnect)
     async def hung_up(_request: Request, _error: ClientDisconnect) -> Response:

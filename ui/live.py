@@ -29,7 +29,7 @@ MACHINE_SECONDS = 0.5
 IDLE_SECONDS = 2.0
 """How often everything is looked at when nothing was written: a worker that died writes nothing."""
 KEEP_ALIVE_SECONDS = 15.0
-"""A comment line, so that proxies do not close a silent stream."""
+"""An event without content: proxies do not close a silent stream, and the page can tell it from a dead one."""
 RETRY_MILLISECONDS = 1000
 FIRST_LINES = 2000
 """The newest log lines that a new viewer gets."""
@@ -143,7 +143,7 @@ class Live:
             viewer.wake.set()
 
     async def stream(self, owner: str | None, job_id: str | None, after: int = 0) -> AsyncIterator[str]:
-        """Yield server-sent events `job`, `log`, `machine`, `trouble` until the page closes or the server stops.
+        """Yield server-sent events `job`, `log`, `machine`, `trouble`, `alive` until page or server ends.
 
         Args:
             owner: The login; None on a page without logins.
@@ -170,7 +170,7 @@ class Live:
                 try:
                     await asyncio.wait_for(viewer.wake.wait(), pause)
                 except TimeoutError:
-                    yield ": still here\n\n"
+                    yield _message("alive", "{}")
         finally:
             self._leave(viewer)
 

@@ -17,6 +17,8 @@ UNKNOWN = Expected(None, None)
 def machine_json(jobs: Jobs, owner: Owner, owns: bool = True, starts: StartTimes | None = None) -> dict[str, Any]:
     """Return the JSON of workers, waiting and running jobs; times in Unix seconds.
 
+    `active` are the first MOST_ACTIVE of them; `unlisted` is the number of those behind.
+
     Args:
         jobs: The queue.
         owner: Whose jobs are listed, None = all; other logins' jobs are only counted.
@@ -25,12 +27,14 @@ def machine_json(jobs: Jobs, owner: Owner, owns: bool = True, starts: StartTimes
     """
     active = jobs.list(owner=owner, statuses=ACTIVE, limit=MOST_ACTIVE)
     mine = {job.id for job in active}
+    count = len(active) if len(active) < MOST_ACTIVE else jobs.count(owner=owner, statuses=ACTIVE)
     known, paused = jobs.workers(), jobs.paused
     everybodys = active if owner is None else jobs.list(statuses=ACTIVE, limit=MOST_ACTIVE)
     expected = starts.expected(everybodys, known, paused) if starts else {}
     return {
         "workers": [worker_json(worker, mine, owns) for worker in representative_workers(known)],
         "active": [active_json(job, expected.get(job.id, UNKNOWN)) for job in active],
+        "unlisted": count - len(active),
         "waiting": jobs.count(statuses=(Status.QUEUED,)),
         "paused": paused,
         "notice": jobs.notice,

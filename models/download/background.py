@@ -22,13 +22,13 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ...errors import BadInput, Cancelled, FanslymotionError
-from ...fs import read_patiently, retry_in_use, users_umask, write_json, write_whole
+from ...fs import overwrite, read_patiently, retry_in_use, users_umask, write_json, write_whole
 from ...messages import codes, msg
 from ...presets import HubPreset, Presets, load_presets
 from ...process_start import start_time
 from ...settings import Settings
+from .download_error import DownloadError, disk_error
 from .http import Patience
-from .hub import DownloadError, disk_error
 from .model import DownloadProgress, download, folder_of
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,9 @@ class Downloads:
         state = self._read(name)
         if state is None or state.over:
             return state
-        alive = _alive(state.pid, state.born, state.boot) if state.pid else time.time() - state.updated < START_WAIT
+        alive = (
+            _alive(state.pid, state.born, state.boot) if state.pid else abs(time.time() - state.updated) < START_WAIT
+        )
         return state if alive else replace(state, status="interrupted", speed=0.0, seconds_left=None)
 
     def all(self) -> list[DownloadState]:
@@ -241,12 +243,18 @@ class Downloads:
             raise disk_error(self.folder, e) from e
 
     def write(self, state: DownloadState) -> None:
-        """Replace the state. A failure is ignored, because the next state follows within 0.25 s."""
+        """Replace the state. A failure is ignored, because the next state follows within 0.25 s.
+
+        The last state is written over the earlier one where a full disk has no room for another file.
+        """
         path = self._state_path(state.model)
         try:
             write_json(path, asdict(state))
         except OSError as e:
             log.debug("%s was not written: %s", path, e)
+            if state.over:
+                with contextlib.suppress(OSError):
+                    overwrite(path, json.dumps(asdict(state)))
 
     def forget(self, name: str) -> None:
         """Remove all records of a download. The model itself stays."""
@@ -319,9 +327,8 @@ class _Run:
     def run(self, recheck: bool, patience: Patience | None) -> DownloadState:
         self.downloads.write(self.state)
         try:
-            folder = download(
-                self.preset, self.downloads.settings, self._report, recheck=recheck, patience=patience
-            )  # fmt: skip
+            settings = self.downloads.settings
+            folder = download(self.preset, settings, self._report, recheck=recheck, patience=patience)
             log.info("%s is here and whole: %s", self.preset.name, folder)
             return self._end("done", done=self.state.total)
         except Cancelled:  # has been written

@@ -1,53 +1,22 @@
 """Query the Hugging Face Hub for a model's files with sizes and hashes, and explain its errors."""
 
-import errno
 import fnmatch
 import os
 import ssl
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
-from ...errors import ModelError
 from ...messages import msg
 from ...presets import HubPreset
+from .download_error import ACCESS, DAMAGED, NETWORK, NOT_FOUND, DownloadError
 
 INFO_TIMEOUT = 15.0
 """Seconds for one request to the hub."""
 
 TOKEN_PAGE = "https://huggingface.co/settings/tokens"
-
-
-class DownloadError(ModelError):
-    """A download failed.
-
-    Args:
-        code: of the fault.
-        message: for the user.
-        again: whether a later try may succeed.
-        page: to visit, "" if none helps.
-        after: seconds that the server asked to wait for.
-    """
-
-    def __init__(
-        self, code: str, message: str, *, again: bool = False, page: str = "", after: float | None = None
-    ) -> None:
-        super().__init__(message, code=code)
-        self.again = again
-        self.page = page
-        self.after = after
-
-
-ACCESS, NOT_FOUND, NETWORK, DAMAGED, NO_SPACE, NOT_WRITABLE = (
-    "FM-MODEL-003",
-    "FM-MODEL-004",
-    "FM-MODEL-005",
-    "FM-MODEL-002",
-    "FM-DISK-003",
-    "FM-DISK-002",
-)
 
 
 @dataclass(frozen=True)
@@ -93,10 +62,35 @@ def endpoint() -> str:
 
 
 def token() -> str | None:
-    """Return the token of `HF_TOKEN`, or the one that `hf auth login` stored under `HF_HOME`."""
+    """Return the token of `HF_TOKEN`, or the one that `hf auth login` stored under `HF_HOME`.
+
+    Raises:
+        DownloadError: it cannot be read, or is none.
+    """
     from huggingface_hub import get_token
 
-    return get_token()
+    try:
+        found = get_token()
+    except Exception as e:  # of the file system, of its encoding, and of a token that is renewed over the network
+        if is_passing(e):
+            raise unreachable(endpoint(), e) from e
+        raise _no_token(_short(e)) from e
+    if found and not (found.isascii() and found.isprintable() and " " not in found):
+        raise _no_token(msg("it holds a letter that is in no token"))
+    return found
+
+
+def _no_token(why: str) -> DownloadError:
+    return DownloadError(
+        ACCESS,
+        msg(
+            "the token of this machine cannot be used: {why}. Copy it anew from {page} into HF_TOKEN, or remove it: "
+            "unset HF_TOKEN, or run hf auth logout and hf auth login. Then download again",
+            why=why,
+            page=TOKEN_PAGE,
+        ),
+        page=TOKEN_PAGE,
+    )
 
 
 def ask(preset: HubPreset) -> Remote:
@@ -115,6 +109,7 @@ def ask(preset: HubPreset) -> Remote:
     except Exception as e:  # the hub's own errors, and those of whichever HTTP client its version uses
         raise explain(preset, e) from e
     wanted = [sibling for sibling in info.siblings or () if _wanted(sibling.rfilename, preset)]
+    _check_names(preset, [one.rfilename for one in wanted])
     _check_sizes(preset, wanted)
     files = tuple(map(_file, wanted))
     missing = [pattern for pattern in preset.files if not any(_matches(file.path, pattern) for file in files)]
@@ -168,6 +163,22 @@ def _check_sizes(preset: HubPreset, wanted: list[Any]) -> None:
                 repository=preset.repository,
             ),
         )
+
+
+def _check_names(preset: HubPreset, names: Iterable[str]) -> None:
+    """Raise DownloadError for a file that would not be inside of the model's folder, on one of the systems."""
+    for name in names:
+        if any(part in ("", ".", "..") for part in name.split("/")) or not name.isprintable() or set(name) & set("\\:"):
+            raise DownloadError(
+                NOT_FOUND,
+                msg(
+                    "{repository} names the file {file!r}, which would be outside of the model's folder; nothing of it "
+                    "is downloaded",
+                    repository=preset.repository,
+                    file=name,
+                ),
+                page=page(preset),
+            )
 
 
 def page(preset: HubPreset) -> str:
@@ -311,31 +322,14 @@ def _access_refused(preset: HubPreset, status: int) -> DownloadError:
     )
 
 
-def disk_error(path: Path, error: OSError) -> DownloadError:
-    """Return the error for a file that cannot be written."""
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return DownloadError(
-            NO_SPACE, msg("{path} cannot be written, the disk is full; free some space, then go on", path=path)
-        )
-    return DownloadError(
-        NOT_WRITABLE,
-        msg(
-            "{path} cannot be written ({error}); give your user the right to, or set FANSLYMOTION_MODELS to "
-            "another folder",
-            path=path,
-            error=error.strerror or error,
-        ),
-    )
-
-
 def _retry_after(headers: Any) -> float | None:
     """Read the header Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
     value = (headers or {}).get("Retry-After", "")
-    if value.isdigit():
+    if value.isascii() and value.isdecimal():
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -16,10 +16,12 @@ from ...presets import HubPreset
 from ...settings import Settings
 from ..folder_size import freed_by
 from . import hub
-from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch, file_is_right, part_of
-from .hub import NO_SPACE, DownloadError, Remote, RemoteFile
+from .download_error import NO_SPACE, DownloadError, disk_error
+from .http import CONNECT, SILENCE, Broken, Patience, Source, fetch
+from .hub import Remote, RemoteFile
 from .manifest import Manifest as Manifest
 from .manifest import SharedFiles
+from .part_file import file_is_right, part_of
 
 if TYPE_CHECKING:
     import httpx
@@ -100,7 +102,7 @@ def download(
     try:
         return work.run(recheck)
     except OSError as e:
-        raise hub.disk_error(work.folder, e) from e
+        raise disk_error(work.folder, e) from e
 
 
 class _Download:

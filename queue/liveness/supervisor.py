@@ -43,6 +43,8 @@ SLOW_STEPS = 10
 """On a slow machine the limit is the measured time of so many steps, if that is longer."""
 STOP_SECONDS = 75.0
 """How long to wait for an orderly end: the worker's own GRACE_SECONDS for a running step, and 15 s more."""
+KILL_SECONDS = 5.0
+"""How long to wait for killed processes."""
 LINES_KEPT = 200
 LOOK_SECONDS = 0.2
 
@@ -162,7 +164,9 @@ class Supervisor:
             reader.start()
             good = self._watch(child, worker_id)
         except BaseException:
-            kill_tree(child.pid)  # the next one must not run beside it
+            kill_tree(child.pid)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(KILL_SECONDS)  # the next one must not run beside it
             raise
         finally:
             _close_input(child)
@@ -349,15 +353,20 @@ def _last_output(lines: Iterable[str], code: int, cause: Message | None) -> str:
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process with all its children. On POSIX that is SIGKILL, on Windows TerminateProcess."""
+    """Kill a process with all its children, and wait for these. On POSIX that is SIGKILL, on Windows TerminateProcess.
+
+    The process itself is not waited for: its exit code would be lost to its `Popen`, which then says 0.
+
+    A child that the system does not let go of (it is ending, or another user's) keeps the others from nothing.
+    """
     try:
         parent = psutil.Process(pid)
-        family = [*parent.children(recursive=True), parent]
     except psutil.NoSuchProcess:
         return
-    for process in family:
-        try:
+    children: list[psutil.Process] = []
+    with suppress(psutil.Error):
+        children = parent.children(recursive=True)
+    for process in [*children, parent]:
+        with suppress(psutil.Error):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(family, timeout=5)
+    psutil.wait_procs(children, timeout=KILL_SECONDS)

@@ -94,7 +94,7 @@ def all_of_them() -> Iterator[Tampered]:
         "model=mini&seconds=6&quality=standard&steps=101", "model=mini&seconds=6&quality=../x", "",
     ):  # fmt: skip
         yield Tampered("GET", f"/studio/estimate?{query}")
-    for query in ("limit=0", "limit=100000", "offset=-1", "kind=../x", "since=-1", "since=NaN", f"text={'x' * 200}"):
+    for query in ("limit=0", "limit=100000", "offset=-1", "kind=../x", "days=-1", "days=NaN", f"text={'x' * 200}"):
         yield Tampered("GET", f"/studio/jobs?{query}")
     for after in ("-1", "x", str(2**63)):
         yield Tampered("GET", f"/studio/events?after={after}")

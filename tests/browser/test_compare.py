@@ -65,7 +65,7 @@ def test_both_play_pause_and_move_together(bare: Studio, moving: Page, puppet: P
     page = moving
     open_pair(page, puppet, bare.url, takes)
     wait_for(lambda: page.evaluate(PLAYING) == 2)
-    expect(page.locator(".compare-controls output")).to_contain_text("/ 2.0 s")  # the shorter one's
+    expect(page.locator(".compare-controls .time")).to_contain_text("/ 2.0 s")  # the shorter one's
     wait_for(lambda: min(page.evaluate(TIMES)) > 0.2)
     page.keyboard.press(" ")
     wait_for(lambda: page.evaluate(PLAYING) == 0)
@@ -137,6 +137,10 @@ def test_on_a_phone_one_above_the_other(bare: Studio, page: Page, puppet: Puppet
 
 @pytest.mark.soak
 def test_what_cannot_be_compared_leads_back(bare: Studio, page: Page, puppet: Puppet, takes: list[str]) -> None:
+    page.goto(bare.url)
     page.goto(f"{bare.url}/?view=gallery&compare={takes[0]}.{'f' * 12}")
     expect(page.locator("#toasts .error")).to_be_visible()
     expect(page.locator(".gallery")).to_be_visible()
+    assert page.title() == "Gallery · fanslymotion"
+    page.go_back()  # past what cannot be shown
+    assert page.url == f"{bare.url}/"

@@ -28,6 +28,10 @@ def test_a_crash_on_import(make_studio: Callable[..., Studio], page: Page, tmp_p
     banner.locator("summary").click()
     expect(banner.locator("pre")).to_contain_text("Likely cause: the package 'fancy_kernels' is not installed")
     expect(banner.locator("pre")).to_contain_text("Traceback")
+    said = banner.locator("p").inner_text()
+    expect(banner.locator("p")).not_to_have_text(said, timeout=60_000)  # it has crashed again
+    expect(banner.locator("summary")).to_be_focused()
+    expect(banner.locator("pre")).to_be_visible()
 
     choose_photo(page, SAMPLE)
     page.locator("details.advanced summary").click()

@@ -39,6 +39,19 @@ def test_after_a_removal_its_neighbour_is_next(bare: Studio, page: Page, puppet:
         wait_for(lambda expected=expected: page.evaluate(FOCUSED) == expected)
 
 
+def test_after_a_cancel_what_helps_is_next(bare: Studio, page: Page, puppet: Puppet) -> None:
+    job = puppet.queue()
+    page.goto(f"{bare.url}/?job={job}")
+    focused(page.locator("[data-action=cancel]")).press("Enter")
+    expect(page.locator("#job")).to_have_attribute("data-status", "cancelled")
+    expect(page.locator("[data-action=again]")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#job")).to_have_attribute("data-status", "queued")
+    expect(page.locator("[data-action=cancel]")).to_be_focused()
+    page.click("[data-action=redo]")  # a job that still waits is the beginning of the next one, too
+    expect(page.locator(".photos figure img")).to_be_visible()
+
+
 @pytest.mark.soak
 def test_in_the_gallery(bare: Studio, page: Page, puppet: Puppet) -> None:
     for name in "abc":

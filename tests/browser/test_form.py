@@ -23,6 +23,37 @@ DROP = """([bytes, name]) => {
 }"""
 
 
+DRAG_AND_VANISH = """() => {
+  const row = document.createElement("i");
+  document.getElementById("studio").append(row);
+  row.dispatchEvent(new DragEvent("dragstart", { bubbles: true }));
+  row.remove();
+  row.dispatchEvent(new DragEvent("dragend", { bubbles: true }));
+}"""
+
+PASTE_BOTH = """async (selector) => {
+  const data = new DataTransfer();
+  const canvas = new OffscreenCanvas(160, 90);
+  canvas.getContext("2d").fillRect(0, 0, 160, 90);
+  const cells = await canvas.convertToBlob();
+  data.items.add(new File([cells], "cells.png", { type: "image/png" }));
+  data.items.add("words", "text/plain");
+  const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+  document.querySelector(selector).dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+"""Words and their picture, as a spreadsheet gives them. Whether the page took them."""
+
+
+def drop(page: Page, path: Path) -> None:
+    """As the system does it."""
+    link = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        link.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 300, "data": data})
+    link.detach()
+
+
 def picture(width: int, height: int, colour: str = "orange") -> bytes:
     kept = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(kept, "PNG")
@@ -183,6 +214,29 @@ def test_what_is_dropped_elsewhere_opens_the_form(bare: Studio, page: Page) -> N
     expect(page.locator(".photos figcaption")).to_contain_text("dropped.png")
     expect(page.locator("#form")).to_be_visible()
     assert page.url == f"{bare.url}/"
+    page.evaluate(DRAG_AND_VANISH)  # a row of the queue, whose job begins meanwhile
+    page.evaluate(DROP, [list(picture(160, 90)), "after.png"])
+    expect(page.locator(".photos figcaption")).to_contain_text("after.png")
+    page.locator("details.advanced summary").click()
+    assert page.evaluate(PASTE_BOTH, "#f-seed") is False, "the words are the field's"
+    assert page.evaluate(PASTE_BOTH, "#generate") is True
+    expect(page.locator(".photos figcaption")).to_contain_text("cells.png")
+
+
+def test_a_folder_stands_for_its_photos(bare: Studio, page: Page, tmp_path: Path) -> None:
+    inner = tmp_path / "holiday" / "later"
+    inner.mkdir(parents=True)
+    for name in ("10.png", "9.png", "later/1.png"):
+        (tmp_path / "holiday" / name).write_bytes(picture(160, 90))
+    (tmp_path / "holiday" / "notes.txt").write_text("no photo")
+    (tmp_path / "none").mkdir()
+    page.goto(bare.url)
+    expect(page.locator("#generate")).to_be_visible()
+    drop(page, tmp_path / "holiday")
+    expect(page.locator(".photos figcaption")).to_contain_text(["9.png", "10.png", "1.png"])
+    drop(page, tmp_path / "none")
+    expect(page.locator("#toasts .error")).to_have_text("There are no photos in this folder.")
+    expect(page.locator(".photos figure")).to_have_count(3)
 
 
 @pytest.mark.soak
@@ -258,6 +312,14 @@ def test_photos_that_the_server_let_go_go_here_too(bare: Studio, page: Page) -> 
     page.reload()
     expect(page.locator(".drop[for=photo-file]")).to_be_visible()
     expect(page.locator(".photos figure")).to_have_count(0)
+    # One that goes while the page is open is told, and goes here, too.
+    choose_photo(page, SAMPLE)
+    page.route("**/studio/photos/*", lambda route: route.fulfill(status=404, json={"error": "It was deleted."}))
+    page.route("**/studio/jobs", lambda route: route.fulfill(status=404, json={"error": "This photo is gone."}))
+    page.click("#generate")
+    expect(page.locator(".go .problem")).to_have_text("This photo is gone.")
+    expect(page.locator(".photos figure")).to_have_count(0)
+    page.unroute_all()
 
 
 def test_settings_of_a_model_that_is_not_here(bare: Studio, page: Page, tmp_path: Path) -> None:

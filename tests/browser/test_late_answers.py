@@ -340,3 +340,17 @@ def test_a_neighbour_that_comes_late_opens_nothing(bare: Studio, page: Page, pup
     page.click("nav [data-go=gallery]")
     expect(page.locator(".tile")).to_have_count(2)
     expect(page).to_have_url(f"{bare.url}/?view=gallery&job={job}")
+
+
+@pytest.mark.soak
+def test_who_has_gone_elsewhere_meanwhile_stays_there(bare: Studio, page: Page, puppet: Puppet) -> None:
+    page.goto(bare.url)
+    choose_photo(page, SAMPLE)
+    asked = hold(page, "**/studio/jobs", "POST")
+    page.click("#generate")
+    held(page, asked, 1)
+    page.click("nav [data-go=gallery]")
+    asked[0].continue_()
+    expect(page.locator("#toasts")).to_contain_text("1 video is in the queue.")
+    assert page.url == f"{bare.url}/?view=gallery"
+    assert puppet.jobs.count() == 1

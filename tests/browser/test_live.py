@@ -1,5 +1,6 @@
 """What a job shows while it runs and when it has ended badly: nothing jumps, every button does what it says."""
 
+import json
 import re
 
 import httpx
@@ -90,6 +91,13 @@ def test_a_phone_shows_the_job_before_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator("#form .drop[for=photo-file]")).to_be_in_viewport()
 
 
+RECORD_SCROLLS = """() => {
+  window.scrolls = [];
+  const plain = Element.prototype.scrollIntoView;
+  Element.prototype.scrollIntoView = function (how) { window.scrolls.push(how.behavior); plain.call(this, how); };
+}"""
+
+
 @pytest.mark.parametrize("way", ["Change and redo", *soak("Choose another photo", "Create")])
 def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet: Puppet, way: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
@@ -99,6 +107,7 @@ def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet:
     expect(page.locator(".failure")).to_be_visible()
     expect(page.locator("#form .resolution")).not_to_be_in_viewport()
     entries = page.evaluate("history.length")
+    page.evaluate(RECORD_SCROLLS)
     link = page.locator("nav [data-go=create]")
     if way == "Choose another photo":
         with page.expect_file_chooser():
@@ -107,6 +116,7 @@ def test_a_phone_goes_from_the_job_to_the_form(bare: Studio, page: Page, puppet:
         (link if way == "Create" else page.get_by_role("button", name=way)).click()
     expect(page.locator("#form .resolution")).to_be_in_viewport()
     assert page.evaluate("history.length") == entries, "the address is the same"
+    assert set(page.evaluate("window.scrolls")) == {"auto"}, "no motion is wanted"
 
 
 def test_the_start_page_does_not_jump(bare: Studio, page: Page) -> None:
@@ -215,8 +225,26 @@ def test_all_unfinished_jobs_can_be_reached(bare: Studio, page: Page, puppet: Pu
     page.locator("#view-queue .more").click()
     expect(rows).to_have_count(25)
     expect(page.locator("#view-queue .more")).to_be_hidden()
+    rows.nth(1).evaluate("row => { row.id = 'kept'; }")
     rows.first.locator("[aria-label^=Delete]").click()
     expect(rows).to_have_count(24)
+    expect(rows.first).to_have_id("kept")  # it is not written anew
+
+
+@pytest.mark.soak
+def test_what_waits_behind_the_list_is_counted(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """The server tells the first jobs of a long line."""
+    puppet.queue()
+    state = httpx.get(f"{bare.url}/studio/machine").json() | {"unlisted": 1234}
+    told = f"event: machine\ndata: {json.dumps(state)}\n\n"
+    page.route("**/studio/events*", lambda route: route.fulfill(body=told, content_type="text/event-stream"))
+    page.goto(f"{bare.url}/?view=queue")
+    expect(page.locator("#queue-count")).to_have_text("1,235")
+    expect(page.locator(".queue-behind")).to_have_text("1234 more jobs wait behind these.")
+    page.unroute_all(behavior="ignoreErrors")
+    page.reload()
+    expect(page.locator("#queue-count")).to_have_text("1")
+    expect(page.locator(".queue-behind")).to_be_hidden()
 
 
 def test_moving_keeps_the_focus(bare: Studio, page: Page, puppet: Puppet) -> None:

@@ -95,7 +95,21 @@ def test_waiting_jobs_are_cancelled_and_deleted_together(bare: Studio, page: Pag
     expect(bar).to_contain_text("4 selected")
     bar.locator("[data-many=delete]").click()
     expect(page.locator(".job-row.cancelled")).to_have_count(0)
-    assert [job.id for job in puppet.jobs.list()] == [jobs[3]]
+    expect(page.locator("#toasts")).to_contain_text("3 jobs are deleted.")
+    page.locator("#toasts .link").click()
+    expect(page.locator(".job-row.cancelled")).to_have_count(3)
+    expect(page.locator(".job-row.cancelled [aria-label^=Delete]").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".job-row.cancelled")).to_have_count(2)
+    page.click("#language")  # a list that is written anew brings nothing back
+    expect(page.locator("#view-queue h2").first).to_have_text("Очередь")
+    expect(page.locator(".job-row.cancelled")).to_have_count(2)
+    page.click("#language")
+    page.keyboard.press("Control+a")
+    bar.locator("[data-many=delete]").click()
+    assert len(puppet.jobs.list()) == 4
+    page.evaluate("window.dispatchEvent(new Event('pagehide'))")  # leaving means it
+    wait_for(lambda: [job.id for job in puppet.jobs.list()] == [jobs[3]])
     expect(bar).to_contain_text("1 selected")
 
 
@@ -122,9 +136,8 @@ def test_arrows_lead_through_the_gallery_and_escape_back_to_its_place(bare: Stud
     expect(page.locator(".tile").first).to_be_attached()
     wait_for(lambda: abs(page.evaluate("scrollY") - place) < 40)
     page.go_back()
-    expect(page.locator(".live")).to_be_visible()
-    for _ in range(4):
-        page.go_back()
+    expect(page).to_have_url(f"{bare.url}/?job={jobs[19]}")
+    page.go_back()  # past all that the arrows have shown
     expect(page.locator("#view-gallery")).to_be_visible()
     wait_for(lambda: abs(page.evaluate("scrollY") - place) < 40)
 
@@ -169,6 +182,12 @@ def test_the_sheet_of_keys(bare: Studio, page: Page) -> None:
     expect(sheet).to_contain_text("Play or pause")
     page.keyboard.press("?")
     expect(sheet).to_have_count(0)
+    focused(page.locator("#theme")).press("?")
+    page.keyboard.press("Control+Enter")  # of what is behind it
+    expect(page.locator("#form .problem").first).to_be_hidden()
+    sheet.locator("button").click()
+    expect(sheet).to_have_count(0)
+    expect(page.locator("#theme")).to_be_focused()
     page.click("#language")
     expect(page.locator("#language")).to_have_text("EN")
     page.keyboard.press("?")
@@ -178,6 +197,61 @@ def test_the_sheet_of_keys(bare: Studio, page: Page) -> None:
     page.locator("details.advanced summary").click()
     focused(page.locator("#f-seed")).press("?")
     expect(sheet).to_have_count(0)
+
+
+def test_a_double_click_removes_one_row(bare: Studio, page: Page, puppet: Puppet) -> None:
+    """The second click of it hits the row that has taken the place of the first."""
+
+    def twice(rows: Locator, button: str, count: int) -> None:
+        expect(rows).to_have_count(count)
+        place = rows.first.locator(button).bounding_box()
+        assert place is not None
+        middle = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+        page.mouse.click(*middle)
+        expect(rows).to_have_count(count - 1)
+        page.mouse.move(*middle)
+        page.mouse.down(click_count=2)
+        page.mouse.up(click_count=2)
+
+    done = finish(puppet, 3)
+    for name in "abc":
+        puppet.queue(name=f"{name}.jpg")
+    page.goto(f"{bare.url}/?view=queue")
+    waiting = page.locator(".job-row[data-id]")
+    twice(waiting, "[data-act=cancel]", 3)
+    page.locator("[data-act=cancel]").last.click()
+    expect(waiting).to_have_count(1)
+    assert puppet.jobs.count(statuses=(Status.QUEUED,)) == 1
+    twice(page.locator(".unfinished .job-row"), "[aria-label^=Delete]", 2)
+    page.click("nav [data-go=gallery]")
+    twice(page.locator(".tile:visible"), "[aria-label^=Delete]", 3)
+    expect(page.locator("#toasts .link")).to_have_count(2)
+    page.evaluate("window.dispatchEvent(new Event('pagehide'))")
+    wait_for(lambda: puppet.jobs.count(statuses=(Status.DONE, Status.CANCELLED)) == len(done))
+    assert puppet.jobs.count(statuses=(Status.CANCELLED,)) == 1
+
+
+@pytest.mark.soak
+def test_what_can_be_undone_waits_while_one_looks_at_it(bare: Studio, page: Page, puppet: Puppet) -> None:
+    finish(puppet, 2)
+    page.clock.install()
+    page.goto(f"{bare.url}/?view=gallery")
+    for count, box in ((1, None), (0, page.locator("#toasts .link"))):
+        page.locator(".tile:visible").first.hover()
+        page.locator(".tile:visible [aria-label^=Delete]").first.click()
+        expect(page.locator(".tile:visible")).to_have_count(count)
+        if box is not None:
+            focused(box.last)
+        else:
+            page.locator(".toast").hover()
+        page.clock.run_for(30_000)
+        expect(page.locator("#toasts .link")).to_have_count(1)
+        assert puppet.jobs.count() == count + 1
+        page.mouse.move(5, 5)
+        page.locator("#main").focus()
+        page.clock.run_for(8_000)
+        expect(page.locator("#toasts .link")).to_have_count(0)
+        wait_for(lambda count=count: puppet.jobs.count() == count)
 
 
 def test_how_long_a_batch_takes_is_said_before_it(bare: Studio, page: Page) -> None:

@@ -79,6 +79,14 @@ def test_a_model_that_arrives_is_taken(bare: Studio, page: Page) -> None:
     page.locator("nav [data-go=create]").click()
     page.reload()
     expect(page.locator(".model-note .warn")).to_have_text("Not downloaded yet (4.5 GB).")
+    # It comes while one types: the fields are made anew, and the keyboard stays.
+    page.locator("details.advanced summary").click()
+    focused(page.locator("#f-seed")).press("7")
+    facts["missing"], facts["absent"] = {"en": "a part is missing", "ru": "нет"}, False
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(".model-note .warn")).to_have_text("a part is missing")
+    expect(page.locator("#f-seed")).to_be_focused()
+    expect(page.locator("#f-seed")).to_have_value("7")
     page.unroute_all(behavior="wait")
 
 
@@ -88,8 +96,29 @@ def test_a_failed_download_says_why_in_both_languages(bare: Studio, page: Page) 
     failed = {"status": "failed", "phase": "", "done": 0, "total": 0, "speed": 0, "seconds_left": None, "message": ""}
     failed |= {"code": "FM-MODEL-003", "error": "raw words", "page": "https://example.org/terms"}
     told(page, download=failed | {"fault": {"en": words, "ru": russian}})
+    loaded = 0
+
+    def loads(route: Route) -> None:
+        nonlocal loaded
+        loaded += 1
+        found = route.fetch().json()
+        running = failed | {"status": "running", "done": loaded, "total": 1000, "fault": None, "error": "", "page": ""}
+        found["models"] = [one | ({"download": running} if one["name"] == "svd-xt" else {}) for one in found["models"]]
+        found["models"] = [
+            one | ({"download": failed | {"fault": {"en": words, "ru": russian}}} if one["name"] == WANTED else {})
+            for one in found["models"]
+        ]
+        route.fulfill(json=found)
+
+    page.route("**/studio/system", loads)
     page.goto(f"{bare.url}/?view=system")
     row = page.locator(".job-row", has_text=BETTER).first
+    # Another model's download draws its own row, every two seconds: what one reads here stays.
+    link = focused(row.locator("a"))
+    bar = page.locator("[data-model=svd-xt] .bar i")
+    before = bar.get_attribute("style")
+    expect(bar).not_to_have_attribute("style", before or "")
+    expect(link).to_be_focused()
     for said in (
         "The hub refuses access 401",
         "What to do: Open the page",

@@ -47,8 +47,18 @@ def test_a_prompt(bare: Studio, page: Page, puppet: Puppet, add_model: AddModel,
     expect(page.locator(".segments.quality label", has_text="Standard")).to_contain_text("24")
     page.fill("#f-prompt", WORDS)
     choose_photo(page, SAMPLE)
+    high = page.locator("#f-prompt").bounding_box()
+    page.fill("#f-prompt", 9 * WORDS)
+    grown = page.locator("#f-prompt").bounding_box()
+    assert high is not None
+    assert grown is not None
+    assert grown["height"] > 2 * high["height"]
+    page.fill("#f-prompt", WORDS)
     asked = puppet.jobs.get(generate(page)).request
     assert (asked.prompt, asked.model) == (WORDS, "reads-words")
+    expect(page.locator(".job-prompt p")).to_have_text(WORDS)
+    page.click("[data-recipe=copy]")
+    expect(page.locator("#toasts")).to_contain_text("Prompt copied.")
 
     page.goto(bare.url)
     expect(page.locator("#f-prompt")).to_have_value(WORDS)

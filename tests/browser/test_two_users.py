@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from fanslymotion.tests.browser.puppet import SAMPLE, Puppet
 from fanslymotion.tests.browser.studio_page import findings, generate
-from fanslymotion.tests.studio import Studio
+from fanslymotion.tests.studio import Studio, wait_for
 from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
@@ -134,6 +134,14 @@ def test_a_refused_login_says_why(studio: Studio, page: Page) -> None:
         page.get_by_label("Password").fill("secret-1")
         page.keyboard.press("Enter")
         expect(problem).to_have_text(sentence)
+    tries: list[Route] = []
+    page.route("**/login", lambda route: tries.append(route))
+    for _ in range(2):
+        page.keyboard.press("Enter")
+    wait_for(lambda: page.evaluate("1") and tries)
+    page.evaluate("new Promise((resolve) => setTimeout(resolve))")
+    assert len(tries) == 1, "each try counts"
+    tries[0].abort()
 
 
 @pytest.mark.soak

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from fanslymotion.models.download.background import Downloads
-from fanslymotion.models.download.http import part_of
+from fanslymotion.models.download.part_file import part_of
 from fanslymotion.settings import Settings
 from fanslymotion.tests.hub import Hub, serve
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from fanslymotion.bench.tiny_home import tiny_preset
 from fanslymotion.models.download.background import Downloads
-from fanslymotion.models.download.http import part_of
+from fanslymotion.models.download.part_file import part_of
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.types import Status

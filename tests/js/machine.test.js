@@ -104,6 +104,7 @@ test("what helps a failed job comes first, and a smaller size only where there i
 
 test("the tab's title tells how far the job is", () => {
   assert.equal(tabTitle(null), "fanslymotion");
+  assert.equal(tabTitle(null, false, "gallery"), "Gallery · fanslymotion");
   assert.equal(tabTitle({ status: "running", name: "cat.jpg", fraction: 0.426 }), "43 % · cat.jpg · fanslymotion");
   assert.equal(tabTitle({ status: "queued", name: "cat.jpg" }), "waiting · cat.jpg · fanslymotion");
   assert.equal(tabTitle({ status: "queued", name: "cat.jpg" }, true), "paused · cat.jpg · fanslymotion");

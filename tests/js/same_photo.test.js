@@ -19,6 +19,14 @@ test("only videos of one photo are takes of it: a continued video begins with an
   assert.equal(pairTitle(named("sea.jpg", "a"), named("hill.jpg", "b")), "sea.jpg · hill.jpg");
 });
 
+test("lengths have a unit, LoRAs their names, and numbers the language's own point", () => {
+  const takes = [job("1", "a", { seconds: 6, loras: [], noise_aug_strength: 0.02 }), job("2", "a", { seconds: 12, loras: [{ name: "rain", strength: 0.8 }, { name: "slow", strength: null }], noise_aug_strength: 0.1 })];
+  assert.equal(apart(takes[0], differing(takes), {}), "seconds: 6 s · loras: off · noise_aug_strength: 0.02");
+  assert.equal(apart(takes[1], differing(takes), {}), "seconds: 12 s · loras: rain (0.80), slow · noise_aug_strength: 0.1");
+  speak("ru");
+  assert.equal(apart(takes[1], differing(takes), {}), "seconds: 12 с · loras: rain (0,80), slow · noise_aug_strength: 0,1");
+});
+
 test("what differs is named, and nothing else", () => {
   const takes = [job("1", "a", { seed: 5 }), job("2", "a", { seed: 6, steps: 10 }), job("3", "a", { seed: 7, detail: false, mode: "fast" })];
   assert.deepEqual(differing(takes), ["seed", "steps", "detail", "mode"]);

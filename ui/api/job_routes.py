@@ -259,7 +259,7 @@ async def events(
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _small_picture(request: Request, made: Path, make: Callable[[], Path], otherwise: str) -> Response:
+async def _small_picture(request: Request, made: Path, make: Callable[[], Path | bytes], otherwise: str) -> Response:
     """Send a small picture, and create it if it is missing, one at a time.
 
     A gallery requests two dozen at once. Waiting requests hold no thread, because all requests share a few.
@@ -267,7 +267,7 @@ async def _small_picture(request: Request, made: Path, make: Callable[[], Path],
     Args:
         request: Its login takes turns with others.
         made: Path of the picture, or of what becomes it.
-        make: Creates the picture, or finds it.
+        make: Creates the picture, or finds it; returns the JPEG itself if it cannot be stored.
         otherwise: Error message if it is gone.
     """
     if await asyncio.to_thread(os.path.isfile, made):
@@ -275,6 +275,8 @@ async def _small_picture(request: Request, made: Path, make: Callable[[], Path],
     else:
         async with request.app.state.studio.picture_turns.turn(user_of(request)):
             path = await asyncio.to_thread(make)
+    if isinstance(path, bytes):
+        return Response(path, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
     return await own_file(request, path, otherwise)
 
 

@@ -1,6 +1,7 @@
 """Serve the queue over HTTP: lists, order, pause, delete, and the worker's restart."""
 
 import asyncio
+import time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -16,6 +17,8 @@ from .requests import read_json
 router = APIRouter(prefix="/studio")
 
 MOST_A_PAGE = 60
+DAY_SECONDS = 86400
+MOST_DAYS = 36500
 PLACE = r"^([0-9]{1,12}(\.[0-9]{1,20})?-[0-9a-f]{12})?$"
 LISTS = {"done": (Status.DONE,), "unfinished": (Status.FAILED, Status.CANCELLED)}
 
@@ -52,17 +55,18 @@ async def listed(
     model: Annotated[str, Query(max_length=64)] = "",
     resolution: Annotated[str, Query(max_length=64)] = "",
     favourite: bool = False,
-    since: Annotated[float, Query(ge=0, lt=1e12)] = 0.0,
+    days: Annotated[float, Query(ge=0, le=MOST_DAYS)] = 0.0,
     offset: Annotated[int, Query(ge=0, lt=10**6)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 24,
     after: Annotated[str, Query(max_length=64, pattern=PLACE)] = "",
 ) -> dict[str, Any]:
-    """List a login's ended jobs, the newest first.
+    """List a login's ended jobs, the newest first. days: only those of so many days until now; 0: all of them.
 
     The answer's `total` counts all matches; its `next` is the `after` of the next page, "" at the end. Pages by `after`
     neither repeat nor miss a video if others end meanwhile; pages by `offset` may.
     """
     studio, owner = request.app.state.studio, owner_of(request)
+    since = time.time() - days * DAY_SECONDS if days else 0.0
     sought = JobFilter(text.strip(), model, resolution, favourite, since)
     finished, _, job_id = after.partition("-")
     place = (float(finished), job_id) if after else None

@@ -11,13 +11,17 @@ const form = /** @type {HTMLFormElement} */ (byId("login"));
 const problem = byId("problem");
 
 const words = insistOnLanguage(complain);
+let sending = false;
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   await words; // listen first: who is quicker than the words must not send the form by the browser's own way
+  if (sending) return; // each try counts
+  sending = true;
   const fields = /** @type {[string, string][]} */ ([...new FormData(form)]); // no files are among them
   const sent = { method: "POST", headers: { "Accept-Language": language }, body: new URLSearchParams(fields) };
   const answer = await fetch("login", sent).catch(() => null);
+  sending = false;
   if (answer?.ok) {
     location.href = afterLogin(location.href);
     return;

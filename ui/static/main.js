@@ -26,8 +26,8 @@ import { SystemView } from "./system/system.js";
 
 /** @type {Hooks} */
 const hooks = {
-  open: (id, known) => go({ job: id, known }),
-  view: (view) => go({ view: knownView(view) }),
+  open: (id, known, replace) => go({ job: id, known, replace }),
+  view: (view, replace) => go({ view: knownView(view), replace }),
   use: (settings) => {
     form.use(settings);
     go({});
@@ -47,6 +47,7 @@ const hooks = {
     form.last.takeOf(job);
     form.picker.choose();
   },
+  seed: (seed) => form.useSeed(seed),
   models: (models) => form.offer(models) && jobView.welcome.renew(),
   upscalers: (upscalers) => form.offerUpscalers(upscalers),
   resume,
@@ -113,9 +114,7 @@ async function start() {
 
 // --- addresses ---------------------------------------------------------------------------------------------------
 
-function here() {
-  return readAddress(location.search);
-}
+const here = () => readAddress(location.search);
 
 /**
  * The job stays, whatever view one goes to: title, favicon and the way back know it. known: its state, if at hand.
@@ -168,8 +167,10 @@ async function askModels() {
 
 /** @param {Job[]} jobs those that were queued, at least one */
 function started(jobs) {
+  const stays = here().view !== "create"; // one has gone elsewhere while the photos were sent
+  if (stays || jobs.length > 1) toast(t("form.queued_many", { n: jobs.length }));
+  if (stays) return;
   go({ job: jobs[0].id, known: jobs[0] });
-  if (jobs.length > 1) toast(t("form.queued_many", { n: jobs.length }));
   reveal("job");
 }
 
@@ -236,13 +237,14 @@ async function resume() {
 /** Every new state of the shown job. Its end is also said aloud, for who does not see the bar. @param {Job} job @param {Job | null} last its state before */
 function changed(job, last) {
   title(job);
+  if (!ended(job)) setText(byId("said"), ""); // the same words about the next job are news again
   if (!last || ended(last) || !ended(job)) return;
   setText(byId("said"), `${job.name}: ${t(`status.${job.status}`)}`);
 }
 
 /** The tab tells about the job that the address names. */
 function title(job = jobView?.job) {
-  drawTab(job && here().job === job.id ? job : null, machine?.paused ?? false);
+  drawTab(job && here().job === job.id ? job : null, machine?.paused ?? false, here().view);
 }
 
 start();

@@ -8,6 +8,7 @@ The browser gets an id, never a path. Only the login that uploaded a photo can u
 
 import asyncio
 import json
+import logging
 import re
 import secrets
 import shutil
@@ -30,6 +31,8 @@ from ...pipeline.media.photo.decode_process import Decoded, Decoder, not_kept
 from ...pipeline.media.photo.load import jpeg_view
 from ...settings import Settings
 from .turns import Turns
+
+log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 24 * 3600
 """On this process's own monotonic clock, since it first saw the photo."""
@@ -240,7 +243,23 @@ async def _decode_in_turn(turns: Turns, decoder: Decoder, source: Path, photo: P
         return await asyncio.to_thread(decoder.run, source, photo.name, photo.path, photo.view, VIEW_SIDE)
 
 
-def make_poster(photo: Path, name: str = POSTER) -> Path:
+def keep_picture(path: Path, jpeg: bytes) -> Path | bytes:
+    """Write a small picture into a job's folder; return itself where it cannot be written, as on a full disk.
+
+    Raises:
+        FileNotFoundError: The folder is gone.
+    """
+    try:
+        write_whole(path, jpeg, folders=False)  # the job may be deleted meanwhile
+    except FileNotFoundError:
+        raise
+    except OSError as e:
+        log.debug("%s is not kept: %s", path, e)
+        return jpeg
+    return path
+
+
+def make_poster(photo: Path, name: str = POSTER) -> Path | bytes:
     """Make a small JPEG beside a job's photo, once. It is deleted with the job's folder.
 
     Takes some 50 MB: make one at a time.
@@ -248,6 +267,12 @@ def make_poster(photo: Path, name: str = POSTER) -> Path:
     Args:
         photo: The job's.
         name: Of the JPEG.
+
+    Returns:
+        Its path; the JPEG itself where it cannot be kept.
+
+    Raises:
+        NotFound: The photo is gone.
     """
     poster = photo.with_name(name)
     if photo.is_symlink() or photo.parent.is_symlink():
@@ -255,7 +280,7 @@ def make_poster(photo: Path, name: str = POSTER) -> Path:
     if not poster.is_file():
         try:
             with Image.open(photo, formats=("PNG",)) as image:
-                write_whole(poster, jpeg_view(image, POSTER_SIDE), folders=False)  # the job may be deleted meanwhile
+                return keep_picture(poster, jpeg_view(image, POSTER_SIDE))
         except OSError as e:
             raise NotFound(msg("there is no picture of this job")) from e
     return poster

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ....errors import ModelError
+from ....fs import visible_files
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ....safetensors_header import tensor_shapes
@@ -289,7 +290,7 @@ class FlowFolders(ABC):
     def transformer_files(self, folder: Path) -> list[Path]:
         """Return the files with the transformer's weights; none where they are gone."""
         single = self.single_file(folder)
-        return [single] if single else sorted((folder / TRANSFORMER).glob("*.safetensors"))
+        return [single] if single else visible_files(folder / TRANSFORMER, "*.safetensors")
 
     def _transformer_shapes(self, folder: Path) -> Mapping[str, Sequence[int]]:
         """Return the shapes of the transformer's weights, by diffusers' names."""

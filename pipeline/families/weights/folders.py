@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 
 from ....errors import ModelError, no_access, words_of
-from ....fs import sync_tree
+from ....fs import sync_tree, visible_files
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
 from ....safetensors_header import tensor_shapes
@@ -139,7 +139,7 @@ def weight_variants(folder: Path, stem: str, known: Iterable[str], remedy: Messa
     """
     if found := tuple(variant for variant in known if has_weights(folder, stem, variant)):
         return found
-    if any(any(folder.glob(f"*{suffix}")) for suffix in (".bin", ".ckpt", ".pt")):
+    if any(visible_files(folder, f"*{suffix}") for suffix in (".bin", ".ckpt", ".pt")):
         raise ModelError(
             msg(
                 "{folder} has its weights only as pickle files, which can run any code when they are opened and "
@@ -163,7 +163,7 @@ def fingerprint(folder: Path, places: Iterable[Path], read: tuple[str, ...] = ("
         ModelError: One of them cannot be read: a link that leads nowhere, missing rights, or it has just gone.
     """
     digest = hashlib.sha256()
-    for path in (path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*")))):
+    for path in (path for place in places for path in ([place] if place.is_file() else visible_files(place, "**/*"))):
         name = os.fsencode(path.relative_to(folder).as_posix())
         try:
             if path.suffix in read and path.is_file():
@@ -193,7 +193,7 @@ def numbers_by_tensor(path: Path) -> dict[str, int]:
 def tensor_files(folder: Path) -> list[Path]:
     """Return a component's safetensors files by name; none where the folder cannot be read."""
     try:
-        return sorted(folder.glob("*.safetensors"))
+        return visible_files(folder, "*.safetensors")
     except OSError:
         return []
 

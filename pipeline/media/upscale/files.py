@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ....errors import ModelError
+from ....fs import visible_files
 from ....messages import msg
 from ....presets import UpscalerPreset
 from .network import Network, read_network, unreadable
@@ -41,8 +42,8 @@ def check_upscaler(preset: UpscalerPreset, folder: Path) -> UpscalerFile:
         else msg("put the upscaler's .safetensors file there")
     )
     try:
-        found = sorted(folder.glob("*.safetensors"))
-        pickled = not found and any(folder.glob("*.pth"))
+        found = visible_files(folder, "*.safetensors")
+        pickled = not found and bool(visible_files(folder, "*.pth"))
     except OSError as e:  # a share that is not connected, a missing right
         raise unreadable(folder, e) from e
     if not found:

@@ -6,17 +6,23 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psutil
 import pytest
 from fanslymotion.errors import Cancelled
+from fanslymotion.fs import write_json
+from fanslymotion.models.commands import models_app
+from fanslymotion.models.download import background, part_file
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.process_start import start_time
 from fanslymotion.settings import Settings
+from filelock import FileLock
+from typer.testing import CliRunner
 
-from .conftest import quick
+from .conftest import WEIGHTS, quick
 
 
 def test_a_models_folder_that_cannot_be_is_told(hub, settings, tmp_path):
@@ -155,3 +161,73 @@ def test_ended_processes_are_collected_from_any_thread():
     with ThreadPoolExecutor(8) as pool:
         assert not any(pool.map(lambda _: module._alive(2**22, 0.0, ""), range(100)))
     assert module._started == []
+
+
+def test_a_full_disk_is_kept_as_the_reason(hub, settings, monkeypatch):
+    """Then no new file can be written, not even that of the state; it was shown as interrupted, and begun again."""
+    downloads, wrote = Downloads(settings), []
+
+    def full(path, data):
+        if wrote:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        wrote.append(path)
+        write_json(path, data)
+
+    def refuse(part, piece):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(background, "write_json", full)
+    monkeypatch.setattr(part_file.PartFile, "write", refuse)
+    with pytest.raises(DownloadError, match="the disk is full") as caught:
+        downloads.run("tiny", patience=quick())
+    state = Downloads(settings).state("tiny")
+    assert (state.status, state.code, state.error) == ("failed", "FM-DISK-003", str(caught.value))
+
+
+def test_a_clock_that_was_set_back_leaves_no_download_starting_for_ever(settings, started):
+    downloads = Downloads(settings)
+    downloads.folder.mkdir(parents=True)
+    downloads.write(DownloadState("tiny", "starting", updated=time.time() + 86_400))
+    assert downloads.state("tiny").status == "interrupted"
+    downloads.start("tiny")
+    assert started == ["tiny"]
+
+
+@pytest.fixture
+def other_process(settings):
+    """Another process that downloads: its state, and its lock."""
+    downloads = Downloads(settings)
+    downloads.folder.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        born = start_time(psutil.Process(process.pid))
+        state = DownloadState("tiny", "running", "downloading", "a.bin", 5, 10, pid=process.pid, updated=time.time())
+        downloads.write(replace(state, born=born.seconds, boot=born.boot))
+        with FileLock(downloads.folder / "tiny.lock"):
+            yield downloads
+        process.communicate(b"\n")
+
+
+def test_ctrl_c_while_another_process_downloads_says_that_it_goes_on(other_process, monkeypatch):
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(background, "LOCK_WAIT", 0.0)
+    monkeypatch.setattr(background.time, "sleep", interrupted)
+    done = CliRunner().invoke(models_app, ["download", "tiny"])
+    assert done.exit_code == 130
+    assert "Stopped" not in done.stderr
+    assert "goes on in the background" in done.stderr
+    assert "fanslymotion models cancel tiny" in done.stderr
+
+
+def test_where_no_bar_can_be_drawn_there_are_lines(hub, settings):
+    """In a pipe or a file: hours without a word otherwise."""
+    hub.files[WEIGHTS] = bytes(range(256)) * 40_000
+    hub.statuses[WEIGHTS] = [503]
+    hub.retry_after = "1"
+    done = CliRunner().invoke(models_app, ["download", "tiny"])
+    assert done.exit_code == 0, done.output
+    lines = done.stderr.splitlines()
+    assert any(f"% downloading {WEIGHTS}" in line for line in lines), lines
+    assert any("it answered 503" in line and "next try in" in line for line in lines), lines
+    assert len(lines) < 40

@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import pytest
 from fanslymotion.errors import BadInput, Cancelled
-from fanslymotion.models.download import http
+from fanslymotion.models.download import part_file
 from fanslymotion.models.download.http import FAILURES, Patience
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.models.download.model import SPARE, Manifest, Meter, download
@@ -237,7 +237,7 @@ def test_only_a_full_disk_is_called_full(hub, preset, settings, monkeypatch, num
     def refuse(self, piece):
         raise OSError(number, "so the system says")
 
-    monkeypatch.setattr(http._Part, "write", refuse)
+    monkeypatch.setattr(part_file.PartFile, "write", refuse)
     with pytest.raises(DownloadError) as caught:
         download(preset, settings, patience=quick())
     assert caught.value.code == code

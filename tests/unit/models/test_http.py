@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fanslymotion.messages import msg
-from fanslymotion.models.download import http
-from fanslymotion.models.download.http import FAILURES, Broken, Patience, Source, fetch, new_hash, part_of
+from fanslymotion.models.download import http, part_file
+from fanslymotion.models.download.http import FAILURES, Broken, Patience, Source, fetch
 from fanslymotion.models.download.hub import DownloadError, RemoteFile
+from fanslymotion.models.download.part_file import new_hash, part_of
 
 DATA = bytes(range(256)) * 40
 URL = "https://hub.test/acme/tiny/model.bin?token=secret"
@@ -62,7 +63,7 @@ class Server:
 
     def fetch(self, file: RemoteFile = HASHED) -> bytes:
         patience = Patience(pause=self.pauses.append, say=self.said.append)
-        with httpx.Client(transport=httpx.MockTransport(self.answer)) as client:
+        with httpx.Client(transport=httpx.MockTransport(self.answer), follow_redirects=True) as client:
             source = Source(client, URL, {"Authorization": "Bearer x"}, self.refuse)
             fetch(source, file, self.target, self.counted.append, patience)
         return self.target.read_bytes()
@@ -293,6 +294,8 @@ def test_a_page_in_the_files_place_ends_it_after_some_tries(target: Path, told: 
     assert (caught.value.code, caught.value.again) == ("FM-MODEL-005", True)
     assert FAILURES <= len(server.asked) <= FAILURES + 2
     assert sum(server.pauses) > 60
+    if here:
+        assert part_of(target).read_bytes() == DATA[:here], "gigabytes are not given up for a page"
 
 
 def test_a_connection_that_breaks_at_the_same_byte_of_a_server_without_ranges_ends_it(target: Path) -> None:
@@ -314,6 +317,13 @@ def test_a_refusal_is_not_tried_again(target: Path) -> None:
     with pytest.raises(DownloadError, match="it answered 404") as caught:
         server.fetch()
     assert (caught.value.again, len(server.asked), server.said) == (False, 1, [])
+
+
+def test_a_server_that_sends_from_place_to_place_for_ever_is_told(target: Path) -> None:
+    server = Server(target, (302, Body(), {"Location": URL}))
+    with pytest.raises(DownloadError, match=r"cannot be asked .*TooManyRedirects") as caught:
+        server.fetch()
+    assert (caught.value.code, caught.value.again) == ("FM-MODEL-005", False)
 
 
 def test_a_wrong_setting_is_not_tried_again_and_no_secret_is_said(target: Path) -> None:
@@ -358,7 +368,7 @@ def test_a_part_that_the_disk_cannot_read_is_begun_again(target: Path, monkeypat
             return super().read(500)
 
     left_of(target, DATA[:1000])
-    monkeypatch.setattr(http, "open", lambda path, mode, buffering: Bad(path, mode), raising=False)
+    monkeypatch.setattr(part_file, "open", lambda path, mode, buffering: Bad(path, mode), raising=False)
     server = Server(target, whole())
     assert server.fetch() == DATA
     assert "Range" not in server.asked[0]
@@ -369,7 +379,7 @@ def test_a_full_disk_is_said_and_what_is_there_stays(target: Path, monkeypatch: 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(http, "SYNC_EVERY", 1000)
+    monkeypatch.setattr(part_file, "SYNC_EVERY", 1000)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DownloadError, match=r"model\.bin cannot be written, the disk is full") as caught:
         Server(target, whole()).fetch()
@@ -380,7 +390,7 @@ def test_a_full_disk_is_said_and_what_is_there_stays(target: Path, monkeypatch: 
 def test_long_files_are_synced_on_their_way(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     sync = os.fsync
-    monkeypatch.setattr(http, "SYNC_EVERY", 2000)
+    monkeypatch.setattr(part_file, "SYNC_EVERY", 2000)
     monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(os.fstat(descriptor).st_size), sync(descriptor)))
     pieces = [DATA[start : start + 1000] for start in range(0, len(DATA), 1000)]
     Server(target, (200, Body(*pieces), {})).fetch()
@@ -429,5 +439,5 @@ def test_short_writes_lose_nothing(target: Path, monkeypatch: pytest.MonkeyPatch
         def write(self, data) -> int:
             return super().write(data[: max(1, len(data) // 2)])
 
-    monkeypatch.setattr(http, "open", lambda path, mode, buffering: Short(path, mode), raising=False)
+    monkeypatch.setattr(part_file, "open", lambda path, mode, buffering: Short(path, mode), raising=False)
     assert Server(target, whole()).fetch() == DATA

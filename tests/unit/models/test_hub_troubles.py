@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from fanslymotion.models.download import hub as hub_module
 from fanslymotion.models.download.http import FAILURES, Broken, Patience
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.models.download.model import download
@@ -172,3 +173,55 @@ def test_a_certificate_that_is_not_trusted_is_said_at_once(hub, preset, settings
         with pytest.raises(DownloadError, match="SSL_CERT_FILE") as caught:
             download(preset, settings, patience=quick(waits))
     assert (caught.value.again, waits) == (False, [])
+
+
+OUTSIDE = [
+    "unet/../../../evil.json",
+    "../evil.json",
+    "unet/..\\..\\..\\evil.json",
+    "unet/C:evil.json",
+    "/tmp/evil.json",
+    "unet//a.json",
+    "unet/\0.json",
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("files", [(), ("*/*.json", "*/*/*/*.json", "*.json", "/*/*.json", "*//*.json")])
+def test_a_repository_never_writes_outside_of_the_models_folder(hub, preset, settings, tmp_path, name, files):
+    """A mirror, or a repository of somebody else's, may name any file."""
+    hub.files = {"model_index.json": b"{}", name: b"{}"}
+    other = preset.model_copy(update={"files": files})
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    if files and not any(hub_module._matches(name, pattern) for pattern in files):
+        pytest.skip("this pattern does not want it")
+    with pytest.raises(DownloadError, match="outside of the model's folder"):
+        download(other, settings, patience=quick())
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("text", ["\xb2", "-5", "soon", "Mon, 01 Jan 0001 00:00:00 -0000", ""])
+def test_any_wish_to_wait_is_read(hub, preset, settings, text):
+    hub.statuses["api"] = [429]
+    hub.retry_after = text
+    download(preset, settings, patience=quick())
+    assert here(settings) == wanted(hub)
+
+
+def test_a_token_that_cannot_be_sent_is_said(hub, preset, settings, monkeypatch):
+    """Copied with a letter of another alphabet, or a typographic quote."""
+    monkeypatch.setenv("HF_TOKEN", "hf_секрет")
+    with pytest.raises(DownloadError, match="HF_TOKEN") as caught:
+        download(preset, settings, patience=quick())
+    assert caught.value.code == "FM-MODEL-003"
+    assert "с" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfeh\0f\0", None], ids=["saved as UTF-16", "a folder"])
+def test_a_file_of_the_token_that_cannot_be_read_is_said(hub, preset, settings, monkeypatch, tmp_path, content):
+    place = tmp_path / "token"
+    place.mkdir() if content is None else place.write_bytes(content)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(place))
+    with pytest.raises(DownloadError, match="hf auth login") as caught:
+        download(preset, settings, patience=quick())
+    assert caught.value.code == "FM-MODEL-003"

@@ -14,7 +14,7 @@ from fanslymotion.cli import main
 from fanslymotion.errors import BadInput, ModelError, PresetError
 from fanslymotion.models import registry
 from fanslymotion.models.commands import models_app
-from fanslymotion.models.download import http, model
+from fanslymotion.models.download import model, part_file
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.models.download.model import download
@@ -88,7 +88,7 @@ def test_a_file_that_the_disk_cannot_read_is_damaged_and_comes_again(whole, sett
         return Bad() if Path(place) == path else open(place, *mode, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(http, "open", opened, raising=False)
+        patch.setattr(part_file, "open", opened, raising=False)
         patch.setattr(registry, "open", opened, raising=False)
         assert check("tiny", presets, settings) == [WEIGHTS]
         patch.setattr(model, "open", opened, raising=False)
@@ -142,6 +142,39 @@ def test_a_removal_that_broke_off_is_finished_by_the_next(whole, settings, prese
     assert [p.name for p in settings.models.iterdir() if p.name != ".downloads"] == []
     with pytest.raises(BadInput, match="not here"):
         remove("tiny", presets, settings)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links want rights there")
+def test_a_folder_that_is_a_link_is_only_let_go(whole, settings, presets, tmp_path):
+    """People link a model onto a larger disk; another program may use it there."""
+    folder, elsewhere = settings.models / "tiny", tmp_path / "larger disk" / "tiny"
+    elsewhere.parent.mkdir()
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere, target_is_directory=True)
+    assert look("tiny", presets, settings).ready
+    assert remove("tiny", presets, settings) == 0
+    assert look("tiny", presets, settings).state == "missing"
+    assert (elsewhere / WEIGHTS).is_file()
+    with pytest.raises(BadInput, match="not here"):
+        remove("tiny", presets, settings)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links want rights there")
+def test_a_link_that_a_version_before_put_aside_goes_too(whole, settings, presets, tmp_path):
+    elsewhere = tmp_path / "tiny"
+    elsewhere.mkdir()
+    (settings.models / ".tiny.removed").symlink_to(elsewhere, target_is_directory=True)
+    assert remove("tiny", presets, settings) > 100_000
+    assert elsewhere.is_dir()
+    assert [p.name for p in settings.models.iterdir() if p.name != ".downloads"] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links want rights there")
+def test_linked_files_free_nothing(whole, settings, presets, tmp_path):
+    size, path, elsewhere = look("tiny", presets, settings).size, settings.models / "tiny" / WEIGHTS, tmp_path / "blob"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    assert remove("tiny", presets, settings) == size - elsewhere.stat().st_size
 
 
 def in_use() -> PermissionError:

@@ -1,10 +1,13 @@
 """launch.py at work: a small checkout of its own, a real virtual environment, a real pip, real kills."""
 
 import ast
+import errno
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,12 +16,16 @@ import pytest
 from fanslymotion.launcher import environment
 from fanslymotion.launcher.environment import NO_PYTHON, Setup
 from fanslymotion.launcher.installer import Installer
+from fanslymotion.launcher.lock import only_one
 from fanslymotion.launcher.machine import Machine
 from fanslymotion.launcher.main import ROOT
 from fanslymotion.launcher.packages import half_installed, site_packages
 from fanslymotion.launcher.report import SetupError
 from fanslymotion.launcher.torch_build import TorchBuild
 from fanslymotion.tests.small_checkout import new_checkout, require
+
+if sys.platform != "win32":
+    import fcntl
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links the environment's Python to nowhere")
 
@@ -85,6 +92,58 @@ def test_the_launcher_needs_no_package():
 
 def test_a_python_that_does_not_search_the_scripts_folder_finds_the_rest_of_the_launcher(checkout):
     assert run(checkout, "x", PYTHONSAFEPATH="1").stdout == "1.0 ['x']\n"
+
+
+def test_a_start_without_stderr_runs(checkout):
+    """As cron jobs and services close it: `launch.sh generate photo.jpg 2>&-`."""
+    command = ["sh", "-c", 'exec "$0" "$@" 2>&-', sys.executable, str(checkout / "launch.py"), "x"]
+    env = os.environ | {"FANSLYMOTION_TORCH": "pypi"}
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, encoding="utf-8", timeout=280)
+    assert (done.returncode, done.stdout) == (0, "1.0 ['x']\n")
+
+
+def test_a_disk_without_locks_is_said_and_not_waited_for(tmp_path, monkeypatch, capsys):
+    """As some network folders: each attempt fails, and will for ever."""
+
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with only_one(tmp_path / "lock"):
+        assert "waiting" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stamp", ["null", "[1]", '"x"', "", "\0\0"])
+def test_a_damaged_stamp_counts_as_none(tmp_path, stamp):
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "fanslymotion.json").write_text(stamp, encoding="utf-8")
+    assert Setup(tmp_path, Machine.this())._read_stamp() == {}
+
+
+def test_an_environment_that_has_become_the_systems_python_does_not_fit(checkout):
+    """Without pyvenv.cfg its Python is the one that it was made with, and packages would go there."""
+    setup, config = Setup(checkout, Machine.this()), checkout / ".venv" / "pyvenv.cfg"
+    assert setup._fits()
+    hidden = config.rename(config.with_suffix(".hidden"))
+    try:
+        assert not setup.ready(dev=False)
+        assert not setup._fits()
+    finally:
+        hidden.rename(config)
+
+
+def test_an_index_that_answers_strangely_counts_as_silent():
+    """A proxy that speaks no HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"SSH-2.0-proxy\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        assert not environment.answers(f"http://127.0.0.1:{server.getsockname()[1]}/torch/")
 
 
 def test_a_python_that_is_too_old_is_told_so():

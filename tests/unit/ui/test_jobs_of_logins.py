@@ -239,6 +239,17 @@ def test_a_page_goes_on_where_the_last_one_ended_whatever_ends_meanwhile(
     assert client.get("/studio/jobs", params={"after": "x"}).status_code == 422
 
 
+def test_a_value_of_another_kind_is_refused_in_a_sentence(browser: Browser) -> None:
+    """As every other error: scripts read `error`."""
+    client = browser(BEN)
+    for language, begins in (("en", "limit is 'x': "), ("ru", "limit: 'x': ")):
+        answer = client.get("/studio/jobs", params={"limit": "x"}, headers={"accept-language": language})
+        assert (answer.status_code, list(answer.json())) == (422, ["error"])
+        assert answer.json()["error"].startswith(begins)
+    long = client.get("/studio/jobs", params={"limit": "x" * 5000}).json()["error"]
+    assert len(long) < 300
+
+
 def test_two_cleans_at_once_are_no_error(
     studio: Studio, browser: Browser, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

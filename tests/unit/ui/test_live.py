@@ -351,3 +351,17 @@ def test_every_line_comes_once(jobs: Jobs, photo: Path) -> None:
 
     asyncio.run(watch())
     live.close()
+
+
+def test_a_stream_that_has_nothing_to_say_says_that_it_lives(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page cannot hear comments: it tells a dead connection by the silence."""
+    monkeypatch.setattr(live_module, "KEEP_ALIVE_SECONDS", 0.05)
+    live = Live(jobs, Plain())
+
+    async def watch() -> None:
+        async with aclosing(live.stream(None, None)) as stream:
+            assert await until(stream, "machine") == {"owner": None}
+            assert await until(stream, "alive") == {}
+
+    asyncio.run(watch())
+    live.close()

@@ -25,7 +25,7 @@ from fanslymotion.tests.own_models import use_folder
 from fanslymotion.tests.studio import wait_for
 from fanslymotion.tests.tiny_upscaler import RRDB, write
 from fanslymotion.ui import context as studio_module
-from fanslymotion.ui import model_checks
+from fanslymotion.ui import model_checks, page_state
 from fanslymotion.ui.cached import CachedResult
 from fanslymotion.ui.context import Studio
 from fanslymotion.ui.error_response import UNKNOWN
@@ -350,3 +350,17 @@ def test_the_estimate_says_time_and_memory_and_warns(browser: Browser, monkeypat
     mini = browser(ANNA).get("/studio/estimate?model=mini&seconds=6&quality=standard").json()["480p"]
     assert not mini["shrunk"]
     assert mini["fault"] is None
+
+
+def test_a_long_line_tells_its_first_jobs_and_the_number_of_the_others(
+    browser: Browser, studio: Studio, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_state, "MOST_ACTIVE", 2)
+    jobs = [studio.jobs.submit(photo, VideoRequest(seed=seed), owner="ben").id for seed in range(2)]
+    told = browser(BEN).get("/studio/machine").json()
+    assert ([job["id"] for job in told["active"]], told["unlisted"]) == (jobs, 0)
+    for seed in range(2, 5):
+        studio.jobs.submit(photo, VideoRequest(seed=seed), owner="ben")
+    studio.jobs.submit(photo, VideoRequest(), owner="anna")
+    told = browser(BEN).get("/studio/machine").json()
+    assert ([job["id"] for job in told["active"]], told["unlisted"]) == (jobs, 3), "one's own alone"

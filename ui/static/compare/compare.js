@@ -39,7 +39,7 @@ export class Compare {
       this.steps.pause();
       this.steps.seek(to);
     } });
-    this.time = h("output");
+    this.time = h("span", { class: "time" }); // no output: that is read aloud at each frame
     const { play, swap, divide, close } = this.buttons;
     this.element = h("section", { class: "compare", tabIndex: -1, hidden: true }, h("div", { class: "list-head" }, this.title, h("div", { class: "actions" }, divide, swap, close)),
       this.stage, h("div", { class: "compare-controls" }, play, this.scrub, this.time));
@@ -85,7 +85,7 @@ export class Compare {
     } catch (refusal) {
       if (this.pair !== pair) return;
       toast(refusal.message, "error");
-      this.hooks.view("gallery");
+      this.hooks.view("gallery", true); // the way back does not lead here again
     }
   }
 

@@ -3,14 +3,15 @@
 
 import { anyLeft } from "../job/job_words.js";
 import { language, t } from "../lib/catalogue.js";
-import { h, setText, show, toast } from "../lib/dom.js";
-import { number } from "../lib/format.js";
+import { h, keepFocus, setText, show, toast } from "../lib/dom.js";
+import { commandKey } from "../lib/keyboard.js";
 import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
 import { arrival, asked, costQuery, costTexts, EMPTY, knownSize, offers, replaced, said, sameOffer, usable, withListOfLoras } from "./form_values.js";
 import { openChooser } from "./models/chooser.js";
+import { ModelNote } from "./models/note.js";
 import { DropOverlay, listenForFiles } from "./photo/dropped_files.js";
 import { LastPicture } from "./photo/last_picture.js";
 import { FIRST, PhotoPicker } from "./photo/picker.js";
@@ -36,9 +37,9 @@ export class Form {
     this.values = this.take({ ...EMPTY, ...withListOfLoras(recall("form", {})) });
     this.button = h("button", { type: "button", class: "generate", id: "generate", onkeydown: (event) => event.repeat && event.preventDefault(), onclick: (event) => event.detail < 2 && this.generate() });
     this.buttonText = h("span");
-    this.button.append(this.buttonText, h("kbd", { "aria-hidden": true }, "Ctrl ↵"));
+    this.button.append(this.buttonText, h("kbd", { "aria-hidden": true }, `${commandKey(navigator.platform)} ↵`));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
-    this.modelNote = h("p", { class: "model-note" });
+    this.note = new ModelNote(options.owns_machine);
     this.takes = new Takes(() => this.update());
     this.costs = new Costs(() => this.drawCosts());
     this.rest = h("div", { class: "rest" });
@@ -60,7 +61,7 @@ export class Form {
     this.fields = this.drawRest();
     this.update();
     document.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !this.root.offsetParent) return;
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !this.root.offsetParent || document.querySelector("dialog[open]")) return;
       event.preventDefault(); // on a link it would open another tab
       if (!event.repeat) this.generate();
     });
@@ -120,7 +121,7 @@ export class Form {
     this.takes.label();
     setText(this.firstTitle, t("photo.first_title"));
     fields.resolution.element.append(...this.costs.elements);
-    this.rest.replaceChildren(...fields.elements, this.modelNote, h("div", { class: "go" }, this.problem, h("div", { class: "go-row" }, this.button, this.takes.element)));
+    this.rest.replaceChildren(...fields.elements, this.note.element, h("div", { class: "go" }, this.problem, h("div", { class: "go-row" }, this.button, this.takes.element)));
     return fields;
   }
 
@@ -129,7 +130,7 @@ export class Form {
     this.picker.label();
     this.last.label();
     this.complain("");
-    this.fields = this.drawRest();
+    this.fields = keepFocus(this.rest, () => this.drawRest());
     this.update();
     this.fields.advanced.open = open;
   }
@@ -163,6 +164,13 @@ export class Form {
     toast(t("form.replaced", { names }), "error");
   }
 
+  /** @param {number} seed */
+  useSeed(seed) {
+    this.change({ seed });
+    this.rebuild();
+    toast(t("form.seed_used", { seed }));
+  }
+
   /** A job's pictures in place of those that are there. @param {Parameters<Hooks["redo"]>[0]} job */
   takePhotosOf(job) {
     this.picker.takeOf(job.id);
@@ -174,7 +182,7 @@ export class Form {
     const { values, model } = this;
     const { photos } = this.picker;
     this.fields.draw(values, model, photos[0]);
-    this.noteModel(model);
+    this.note.draw(model);
     if (this.costs.ask(costQuery(values, photos[0], Boolean(this.last.asked)), costTexts(values, model, this.options))) this.drawCosts();
     const { videos } = this;
     this.button.classList.toggle("many", videos > 1); // its words leave no room for the keys
@@ -195,25 +203,6 @@ export class Form {
 
   drawCosts() {
     if (this.fields) this.costs.draw(this.fields.resolution, this.fields.mode, this.values, this.videos);
-  }
-
-  /** @param {ModelOption} model */
-  noteModel(model) {
-    /** @type {HTMLElement[]} */
-    const parts = [];
-    if (model.random) parts.push(h("span", {}, t("model.random")));
-    if (model.trial) parts.push(h("span", {}, t("model.trial")));
-    const { owns_machine: owns } = this.options;
-    if (model.absent && owns) parts.push(h("span", { class: "warn" }, t("model.absent", { size: number(model.download_gb, 1) })));
-    else if (model.missing) parts.push(h("span", { class: "warn" }, model.missing[language]));
-    if (model.missing && owns) parts.push(h("a", { href: "./?view=system", data: { go: "system", model: model.name } }, t("welcome.get")));
-    if (model.licence?.notice) {
-      parts.push(h("details", { class: "notice" }, h("summary", {}, model.licence.powered_by ? h("b", {}, model.licence.powered_by) : model.licence.name),
-        model.licence.notice, " ", h("a", { href: model.licence.url, target: "_blank", rel: "noopener" }, model.licence.name)));
-    }
-    const spaced = parts.flatMap((part, at) => (at ? [" ", part] : [part]));
-    this.modelNote.replaceChildren(...spaced);
-    show(this.modelNote, parts.length > 0);
   }
 
   /** @param {string} text */
@@ -240,6 +229,7 @@ export class Form {
       this.started(jobs);
     } catch (refusal) {
       this.complain(refusal.message);
+      if (refusal.gone) for (const picker of [this.picker, this.last.picker]) picker.restore();
     } finally {
       this.sending = false;
       this.button.removeAttribute("aria-busy");

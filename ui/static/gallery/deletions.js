@@ -7,7 +7,7 @@ import { deleteMany } from "./many.js";
 
 const UNDO_MS = 7000;
 
-/** Deleted together. decided: it cannot be called back. @typedef {{ ids: string[], timer: number, box: HTMLElement, decided?: boolean }} Batch */
+/** Deleted together. decided: it cannot be called back. @typedef {{ ids: string[], box?: HTMLElement, decided?: boolean }} Batch */
 
 /** @typedef {{ changed: () => void, gone: (ids: string[]) => void, back: (id: string) => void, refused: () => void }} DeletionsTold */
 
@@ -38,9 +38,9 @@ export class Deletions {
 
   /** @param {string[]} ids @param {string} said */
   add(ids, said) {
-    const box = toast(said, "info", UNDO_MS);
     /** @type {Batch} */
-    const batch = { ids, box, timer: setTimeout(() => this.finish(batch), UNDO_MS) };
+    const batch = { ids };
+    const box = batch.box = toast(said, "info", UNDO_MS, () => this.finish(batch));
     box.append(" ", h("button", { type: "button", class: "link", onclick: () => this.undo(batch) }, t("gallery.undo")));
     for (const id of ids) this.leaving.set(id, batch);
     this.told.changed();
@@ -57,8 +57,7 @@ export class Deletions {
   /** End a batch, deleted or undone: there is nothing to undo any more. @param {Batch} batch */
   decided(batch) {
     batch.decided = true;
-    clearTimeout(batch.timer);
-    batch.box.remove();
+    batch.box?.remove();
   }
 
   /** @param {Batch} batch */

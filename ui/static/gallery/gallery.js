@@ -9,10 +9,11 @@ import { number } from "../lib/format.js";
 import { call } from "../lib/net.js";
 import { Selection } from "../lib/selection.js";
 import { SelectionBar } from "../lib/selection_bar.js";
+import { download } from "../save/making.js";
 import { Deletions } from "./deletions.js";
 import { GalleryFilters } from "./gallery_filters.js";
 import { galleryQuery, merged, narrowed } from "./gallery_query.js";
-import { favourMany, zipAddress } from "./many.js";
+import { favourMany, zipAddresses } from "./many.js";
 import { apart, byPhoto, differing, withNext } from "./same_photo.js";
 import { Tile } from "./tile.js";
 
@@ -52,7 +53,7 @@ export class GalleryView {
     this.bar = new SelectionBar(this.selection, () => this.order(), [
       { name: "compare", path: ICONS.compare, act: ([a, b]) => hooks.compare([a, b]), fits: ({ length }) => length === 2 },
       { name: "favourite", path: ICONS.star, act: (ids) => this.favour(ids) },
-      { name: "zip", path: ICONS.download, act: (ids) => h("a", { href: zipAddress(ids), download: "" }).click() },
+      { name: "zip", path: ICONS.download, act: (ids) => { for (const address of zipAddresses(ids)) download(address); } },
       { name: "delete", path: ICONS.trash, act: (ids) => this.remove(ids) },
     ]);
     this.element = h("div", {}, h("div", { class: "list-head" }, this.title, this.filters.element), this.empty, this.grid, this.more, this.bar.element);
@@ -95,7 +96,7 @@ export class GalleryView {
 
   /** @param {string} after @returns {Promise<FinishedPage>} */
   async ask(after) {
-    return this.deletions.without(await call(`studio/jobs?${galleryQuery(this.filters.values, after, Date.now() / 1000)}`));
+    return this.deletions.without(await call(`studio/jobs?${galleryQuery(this.filters.values, after)}`));
   }
 
   async load(anew = this.next === null) {

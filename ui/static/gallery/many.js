@@ -7,6 +7,8 @@ import { call } from "../lib/net.js";
 
 /** @import { Many } from "../types.d.ts" */
 
+export const MOST = 200; // jobs in one request (ui/api/many_routes.py)
+
 /** Whether all of it was done, or had been. @param {string[]} ids */
 export async function deleteMany(ids) {
   if (ids.length > 1) return ask("delete", ids);
@@ -14,7 +16,7 @@ export async function deleteMany(ids) {
     await call(`studio/jobs/${ids[0]}`, { method: "DELETE", keepalive: true }); // it may outlive the page
     return true;
   } catch (refusal) {
-    if (refusal.status === 404) return true; // another tab was quicker
+    if (refusal.gone) return true; // another tab was quicker
     toast(refusal.message, "error");
     return false;
   }
@@ -33,17 +35,22 @@ export function cancelMany(ids) {
   return ask("cancel", ids);
 }
 
-/** One file with the videos of these jobs. @param {string[]} ids */
-export function zipAddress(ids) {
-  return `studio/zip?jobs=${ids.join(",")}`;
+/** The addresses of files with the videos of these jobs, at most MOST in each. @param {string[]} ids */
+export function zipAddresses(ids) {
+  return batches(ids).map((part) => `studio/zip?jobs=${part.join(",")}`);
 }
 
-/** @param {"delete" | "cancel" | "favourite" | "unfavourite"} act @param {string[]} jobs */
+/** @template T @param {T[]} items @returns {T[][]} in their order, at most MOST in each */
+export function batches(items) {
+  return Array.from({ length: Math.ceil(items.length / MOST) }, (_, at) => items.slice(at * MOST, (at + 1) * MOST));
+}
+
+/** All requests begin at once, for the page may be left. @param {"delete" | "cancel" | "favourite" | "unfavourite"} act @param {string[]} jobs */
 async function ask(act, jobs) {
   try {
-    /** @type {Many} */
-    const { refused } = await call("studio/many", { method: "POST", body: { act, jobs }, keepalive: true });
-    const [first] = Object.values(refused);
+    /** @type {Many[]} */
+    const answers = await Promise.all(batches(jobs).map((part) => call("studio/many", { method: "POST", body: { act, jobs: part }, keepalive: true })));
+    const [first] = answers.flatMap(({ refused }) => Object.values(refused));
     if (first) toast(first[language], "error");
     return !first;
   } catch (refusal) {

@@ -2,8 +2,9 @@
 // Videos of one photo: brought together, and told apart by what differs between them.
 
 import { has, language, t } from "../lib/catalogue.js";
+import { number } from "../lib/format.js";
 
-/** @import { LastPhoto, Options, Settings } from "../types.d.ts" */
+/** @import { LastPhoto, LoraChoice, Options, Settings } from "../types.d.ts" */
 
 /** @typedef {{ settings: Settings, last_photo?: LastPhoto | null }} Take */
 
@@ -83,8 +84,15 @@ export function apart(job, keys, about) {
 /** @param {string} key @param {unknown} value */
 function valueWords(key, value) {
   if (value === null || value === undefined || value === "") return t("take.preset");
+  if (key === "loras") return lorasWords(/** @type {LoraChoice[]} */ (value)) || t("take.no");
+  if (key === "seconds") return t("form.seconds_value", { n: Number(value) });
   if (typeof value === "boolean") return t(value ? "take.yes" : "take.no");
   if (has(`${key}.${value}`)) return t(`${key}.${value}`);
-  const text = String(value);
+  const text = typeof value === "number" && !Number.isInteger(value) ? value.toLocaleString(language) : String(value);
   return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text;
+}
+
+/** @param {LoraChoice[]} loras */
+function lorasWords(loras) {
+  return loras.map(({ name, strength }) => (strength === null ? name : `${name} (${number(strength, 2)})`)).join(", ");
 }

@@ -4,7 +4,7 @@
 import { clipSeconds, describe } from "../job/job_words.js";
 import { favour } from "../job/favourite.js";
 import { t } from "../lib/catalogue.js";
-import { calm, h, icon, ICONS, setText, show } from "../lib/dom.js";
+import { calm, h, icon, ICONS, setText, show, single } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { selectBox } from "../lib/selection_bar.js";
 
@@ -26,7 +26,13 @@ export class Tile {
       video.muted = true;
       this.cover.append(video);
     };
-    const stop = () => this.cover.querySelector("video")?.remove();
+    const stop = () => {
+      const video = this.cover.querySelector("video");
+      if (!video) return;
+      video.remove();
+      video.removeAttribute("src");
+      video.load(); // lets go of its connection, of which a browser has six
+    };
     const act = (/** @type {string} */ name, /** @type {string} */ path, /** @type {(event: MouseEvent) => unknown} */ action) => h("button", { type: "button", class: "chip", title: t(`action.${name}`), "aria-label": `${t(`action.${name}`)}: ${job.name}`, onclick: action }, icon(path));
     this.compare = act("compare", ICONS.compare, acts.compare);
     this.box = selectBox(acts.select, job.name);
@@ -34,8 +40,8 @@ export class Tile {
     this.element = h("li", { class: "tile", data: { id: job.id }, onpointerenter: play, onpointerleave: stop, onfocusin: play, onfocusout: stop }, this.cover, this.box,
       h("div", { class: "over-tools" },
         h("a", { class: "chip", href: download, title: t("action.download"), "aria-label": `${t("action.download")}: ${job.name}` }, icon(ICONS.download)),
-        favour(job, "chip star"), act("take", ICONS.plus, acts.take), this.compare, act("redo", ICONS.sliders, acts.redo), act("delete", ICONS.trash, acts.remove)),
-      h("div", { class: "tile-words" }, h("b", {}, job.name), this.apart, h("span", { class: "facts" }, describe(job.settings, job.video && clipSeconds(job.video))), h("span", { class: "facts" }, when(job.finished))));
+        favour(job, "chip star"), act("take", ICONS.plus, acts.take), this.compare, act("redo", ICONS.sliders, acts.redo), act("delete", ICONS.trash, single(acts.remove))),
+      h("div", { class: "tile-words" }, h("b", { title: job.name }, job.name), this.apart, h("span", { class: "facts" }, describe(job.settings, job.video && clipSeconds(job.video))), h("span", { class: "facts" }, when(job.finished))));
   }
 
   /** @param {string} apart what tells it from the other takes of its photo @param {number} at its place among them, the newest first; they are counted from the first that was made @param {number} of so many */

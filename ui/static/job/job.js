@@ -2,17 +2,17 @@
 // One job, live: stages, one bar for the whole, preview or video, log. Everything shown comes from the store.
 
 import { language, t } from "../lib/catalogue.js";
-import { childrenOf, find, h, icon, ICONS, once, setText, show, toast } from "../lib/dom.js";
-import { when } from "../lib/format.js";
+import { childrenOf, find, focusOn, h, icon, ICONS, once, scrollIntoSight, setText, show, toast } from "../lib/dom.js";
 import { call } from "../lib/net.js";
 import { DemoNote } from "./demo_note.js";
 import { favour } from "./favourite.js";
 import { Ends } from "./ends.js";
 import { Gauge } from "./gauge.js";
-import { ended, facts, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
+import { ended, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";
 import { Player } from "./player.js";
+import { Recipe } from "./recipe.js";
 import { anotherTake, goOnFrom, retry } from "./recovery.js";
 import { SavePanel } from "../save/save_panel.js";
 import { Welcome } from "./welcome.js";
@@ -41,7 +41,7 @@ export class JobView {
     this.log = new Log();
     this.gauge = new Gauge();
     this.name = h("h2");
-    this.facts = h("p", { class: "facts" });
+    this.recipe = new Recipe(hooks);
     this.ends = new Ends();
     this.stages = h("ol", { class: "stages" }, STAGES.map((stage) => h("li", { data: { stage } })));
     this.fill = h("i");
@@ -50,7 +50,7 @@ export class JobView {
     this.resume = h("button", { type: "button", class: "link", hidden: true, onclick: once(() => this.hooks.resume()) });
     this.left = h("span", { class: "left" });
     this.buttons = {
-      cancel: this.button("cancel", ICONS.close, () => this.cancel()),
+      cancel: this.button("cancel", ICONS.close, once(() => this.cancel())),
       download: h("a", { class: "action strong", data: { action: "download" } }, icon(ICONS.download), h("span")),
       again: this.button("again", ICONS.again, once(() => this.job && retry(this.job, this.hooks))),
       save: this.button("save", ICONS.save, () => this.toggleSave()),
@@ -64,7 +64,7 @@ export class JobView {
     this.course = h("details", { class: "progress", open: true }, this.ready, h("div", { class: "course" }, this.stages, this.bar, h("div", { class: "line-now" }, this.now, this.resume, this.left), this.gauge.element));
     this.full = h("div", { class: "live", hidden: true },
       h("div", { class: "stage-box" }, this.player.element),
-      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.facts, this.ends.element), h("div", { class: "actions" }, Object.values(this.buttons).filter((button) => button !== this.buttons.delete), h("span", { class: "ends" }, this.star, this.buttons.delete))),
+      h("div", { class: "head" }, h("div", { class: "what" }, this.name, this.recipe.element, this.ends.element), h("div", { class: "actions" }, Object.values(this.buttons).filter((button) => button !== this.buttons.delete), h("span", { class: "ends" }, this.star, this.buttons.delete))),
       this.demo.element,
       this.saving.element,
       this.course,
@@ -93,7 +93,10 @@ export class JobView {
    * @param {Job} [known] its state, where it is at hand; otherwise it comes with the stream
    */
   turn(id, known) {
-    if (this.id === id) return;
+    if (this.id === id) {
+      if (known) this.update(known);
+      return;
+    }
     this.id = id;
     this.job = null;
     this.log.clear(id);
@@ -156,7 +159,8 @@ export class JobView {
     if (!ended(job)) this.gauge.reserve();
     this.root.dataset.status = job.status;
     setText(this.name, job.name);
-    setText(this.facts, facts(job));
+    this.name.title = job.name; // it may be cut
+    this.recipe.draw(job);
     this.ends.draw(job);
     this.drawProgress(job);
     this.player.draw(job);
@@ -200,8 +204,9 @@ export class JobView {
   drawActions(job) {
     const { cancel, download, save, again, take, longer, redo, delete: remove } = this.buttons;
     const final = ended(job);
+    const focused = Object.values(this.buttons).find((button) => button === document.activeElement);
     show(cancel, !final);
-    cancel.disabled = job.cancelling;
+    cancel.setAttribute("aria-disabled", String(job.cancelling)); // disabled it would lose the focus
     show(download, Boolean(job.video));
     if (job.video) download.href = job.video.download;
     const gone = Boolean(job.video) && this.player.refused === "job.video_gone";
@@ -211,7 +216,7 @@ export class JobView {
     save.setAttribute("aria-expanded", String(this.saving.open));
     show(take, job.status === "done" && !gone);
     show(longer, job.status === "done" && !gone);
-    show(redo, final);
+    show(redo, !job.cancelling);
     show(remove, job.status === "done");
     show(this.star, job.status === "done");
     const star = `${job.id} ${job.favourite} ${language}`;
@@ -219,22 +224,21 @@ export class JobView {
     this.star.dataset.shows = star;
     for (const [name, button] of Object.entries(this.buttons)) setText(find(button, "span"), t(`action.${name}`));
     remove.title = t("action.delete");
-    this.root.title = job.created ? t("job.created", { when: when(job.created) }) : "";
+    if (focused?.hidden) focusOn(Object.values(this.buttons).find((button) => !button.hidden));
   }
 
   toggleSave() {
     this.saving.toggle();
     this.buttons.save.setAttribute("aria-expanded", String(this.saving.open));
-    if (this.saving.open) this.saving.element.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    if (this.saving.open) scrollIntoSight(this.saving.element, "nearest");
   }
 
   async cancel() {
-    this.buttons.cancel.disabled = true;
+    if (this.job?.cancelling) return;
     try {
       this.update(await call(`studio/jobs/${this.id}/cancel`, { method: "POST" }));
     } catch (refusal) {
       toast(refusal.message, "error");
-      this.buttons.cancel.disabled = false;
     }
   }
 }

@@ -117,14 +117,24 @@ export function shorten(list, count) {
 }
 
 /**
- * A listener that does nothing while its last `act()` is under way: a double click is one click.
+ * A listener that leaves out the later clicks of a double click: where the first has removed a row, the second one hits
+ * the row that has taken its place.
+ *
+ * @param {() => unknown} act
+ */
+export function single(act) {
+  return (/** @type {MouseEvent} */ event) => event.detail < 2 && act();
+}
+
+/**
+ * As `single`; and it does nothing while its last `act()` is under way.
  *
  * @param {() => unknown} act
  */
 export function once(act) {
-  return async (/** @type {globalThis.Event} */ event) => {
+  return async (/** @type {MouseEvent} */ event) => {
     const target = /** @type {Element} */ (event.currentTarget);
-    if (target.hasAttribute("aria-busy")) return;
+    if (event.detail > 1 || target.hasAttribute("aria-busy")) return;
     target.setAttribute("aria-busy", "true");
     try {
       await act();
@@ -144,6 +154,28 @@ export function focusOn(element) {
   else byId("main").focus({ preventScroll: true });
 }
 
+/**
+ * Write the content of `root` anew; the focus, and where one types, stay on the field of the same id, or name and value.
+ *
+ * @template T
+ * @param {HTMLElement} root
+ * @param {() => T} write
+ * @returns {T} what `write` returns
+ */
+export function keepFocus(root, write) {
+  const focused = /** @type {HTMLInputElement | null} */ (root.contains(document.activeElement) ? document.activeElement : null);
+  const made = write();
+  if (!focused || focused.isConnected) return made;
+  const wanted = focused.id ? `#${CSS.escape(focused.id)}` : focused.name && `[name="${CSS.escape(focused.name)}"][value="${CSS.escape(focused.value)}"]`;
+  const field = wanted ? /** @type {HTMLInputElement | null} */ (root.querySelector(wanted)) : null;
+  field?.focus();
+  if (field?.matches("textarea")) {
+    field.value = focused.value;
+    field.setSelectionRange(focused.selectionStart, focused.selectionEnd);
+  }
+  return made;
+}
+
 /** Set only what differs: streaming must not restart animations or move the page. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -155,11 +187,30 @@ export function show(element, visible) {
   if (target.hidden === visible) target.hidden = !visible;
 }
 
-/** @param {string} text @param {"info" | "error"} [kind] */
-export function toast(text, kind = "info", ms = kind === "error" ? 9000 : 4500) {
+/**
+ * Say something for a while; who points at it, or has the focus in it, has all the time to read it.
+ *
+ * @param {string} text
+ * @param {"info" | "error"} [kind]
+ * @param {number} [ms]
+ * @param {() => unknown} [over] called when the while is over
+ */
+export function toast(text, kind = "info", ms = kind === "error" ? 9000 : 4500, over = () => {}) {
   const box = h("div", { class: `toast ${kind}` }, text);
+  /** @type {number | undefined} */
+  let timer;
+  const stay = () => clearTimeout(timer);
+  const begin = () => {
+    stay();
+    timer = setTimeout(() => {
+      box.remove();
+      over();
+    }, ms);
+  };
+  for (const event of ["pointerenter", "focusin"]) box.addEventListener(event, stay);
+  for (const event of ["pointerleave", "focusout"]) box.addEventListener(event, begin);
   byId("toasts").append(box);
-  setTimeout(() => box.remove(), ms);
+  begin();
   return box;
 }
 
@@ -185,7 +236,12 @@ export function calm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
+/** Smoothly, where motion is wanted. @param {Element} element @param {ScrollLogicalPosition} block */
+export function scrollIntoSight(element, block) {
+  element.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block });
+}
+
 /** On a narrow screen form and job stand one below the other. @param {string} id */
 export function reveal(id) {
-  if (matchMedia("(max-width: 999px)").matches) byId(id).scrollIntoView({ behavior: "smooth", block: "start" });
+  if (matchMedia("(max-width: 999px)").matches) scrollIntoSight(byId(id), "start");
 }

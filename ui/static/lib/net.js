@@ -3,6 +3,8 @@
 
 import { language, t } from "./catalogue.js";
 
+const PROXY_ALONE = [404, 502, 503, 504]; // the proxy answers, the program does not
+
 /** What the server, or the way to it, refuses. */
 export class Refusal extends Error {
   /**
@@ -15,6 +17,16 @@ export class Refusal extends Error {
     this.status = status;
     this.own = own;
   }
+
+  /** Whether the program says that there is no such thing. A proxy without a program behind it may answer 404, too. */
+  get gone() {
+    return this.status === 404 && this.own;
+  }
+
+  /** Whether the program did not answer: nothing came, or the words of a proxy. */
+  get unreached() {
+    return this.status === 0 || (!this.own && PROXY_ALONE.includes(this.status));
+  }
 }
 
 /**
@@ -25,19 +37,21 @@ export class Refusal extends Error {
  * @returns {Promise<any>}
  */
 export async function call(path, { method = "GET", body, keepalive = false, signal } = {}) {
-  let answer;
+  let status, text;
   try {
-    answer = await fetch(path, {
+    const answer = await fetch(path, {
       method,
       keepalive, // it may outlive the page
       signal,
       headers: { "Accept-Language": language, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    status = answer.status;
+    text = await answer.text(); // may break off, too
   } catch {
     throw new Refusal(t("net.unreachable"), 0);
   }
-  return settle(answer.status, await answer.text());
+  return settle(status, text);
 }
 
 /**

@@ -11,7 +11,7 @@ export function remember(key, value) {
 }
 
 /**
- * What was remembered, `otherwise` where nothing was.
+ * What was remembered, `otherwise` where nothing of its kind was.
  *
  * @template T
  * @param {string} key
@@ -20,8 +20,14 @@ export function remember(key, value) {
  */
 export function recall(key, otherwise) {
   try {
-    return JSON.parse(localStorage.getItem(`fanslymotion.${key}`) ?? "null") ?? otherwise;
+    const found = JSON.parse(localStorage.getItem(`fanslymotion.${key}`) ?? "null");
+    return kind(found) === kind(otherwise) ? found : otherwise;
   } catch {
     return otherwise;
   }
+}
+
+/** @param {unknown} value */
+function kind(value) {
+  return Array.isArray(value) ? "list" : value === null ? "nothing" : typeof value;
 }

@@ -22,14 +22,10 @@ export function drawCrash(worker) {
     before?.remove();
     return;
   }
-  const text = worker.cause[language] + worker.last_output + worker.restarts;
-  if (before?.dataset.text === text) return;
-  const open = before ? find(before, "details").open : false;
-  before?.remove();
-  const box = h("div", { id: "crash", class: "banner crash", role: "alert", data: { text } },
-    h("b", {}, t("worker.crash_title")), h("p", {}, crashWords(worker)),
-    h("details", { open }, h("summary", {}, t("worker.crash_output")), h("pre", {}, worker.last_output)));
-  byId("trouble").after(box);
+  const box = before ?? h("div", { id: "crash", class: "banner crash", role: "alert" }, h("b"), h("p"), h("details", {}, h("summary"), h("pre")));
+  const said = { b: t("worker.crash_title"), p: crashWords(worker), summary: t("worker.crash_output"), pre: worker.last_output };
+  for (const [tag, words] of Object.entries(said)) setText(find(box, tag), words); // each by itself: what is read and has the focus stays
+  if (!before) byId("trouble").after(box);
 }
 
 /** Shown until it is put away: for good by the machine's owner, by others for themselves. @param {Words} said @param {boolean} owns */

@@ -3,6 +3,7 @@
 
 import { language, nextLanguage, t } from "../lib/catalogue.js";
 import { byId, find, setText, show, toast } from "../lib/dom.js";
+import { number } from "../lib/format.js";
 import { switchLanguage } from "../lib/i18n.js";
 import { remember } from "../lib/storage.js";
 import { addressOf, knownView } from "./address.js";
@@ -101,7 +102,7 @@ export function pillWords({ workers, paused }, lost) {
 
 /** @param {Machine} machine @param {boolean} owns whether the machine is one's own to pause @param {boolean} lost the program does not answer */
 export function drawPill(machine, owns, lost) {
-  const { workers, active, paused } = machine;
+  const { workers, active, unlisted, paused } = machine;
   const pill = byId("worker");
   const { state, words } = pillWords(machine, lost);
   pill.dataset.state = state;
@@ -111,5 +112,5 @@ export function drawPill(machine, owns, lost) {
   show(byId("resume"), paused && owns && !lost);
   setText(byId("resume"), t("queue.resume"));
   show(byId("queue-count"), active.length > 0);
-  setText(byId("queue-count"), String(active.length));
+  setText(byId("queue-count"), number(active.length + unlisted));
 }

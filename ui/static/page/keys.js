@@ -45,5 +45,5 @@ async function jobKey(event, target, { gallery, job: view, hooks }) {
   if (target.matches("video, input, summary, .lines") || !(event.key === "ArrowLeft" || event.key === "ArrowRight")) return; // those have arrows of their own
   event.preventDefault();
   const next = await gallery.neighbour(id, event.key === "ArrowLeft" ? -1 : 1);
-  if (next && view.id === id && view.root.checkVisibility()) hooks.open(next.id, next); // nothing else was opened meanwhile
+  if (next && view.id === id && view.root.checkVisibility()) hooks.open(next.id, next, true); // nothing else was opened meanwhile
 }

@@ -72,7 +72,7 @@ async function tellEnd(id, open) {
   try {
     job = await call(`studio/jobs/${id}`);
   } catch (refusal) {
-    if (refusal.status !== 404) before?.add(id); // not deleted: it is asked for again when the program answers
+    if (!refusal.gone) before?.add(id); // not deleted: it is asked for again when the program answers
     return;
   }
   if (!TOLD.includes(job.status)) return;

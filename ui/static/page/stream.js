@@ -7,7 +7,8 @@ import { call } from "../lib/net.js";
 /** @import { Event as JobEvent, Job, Machine, Words } from "../types.d.ts" */
 
 const SLOW_POLL_MS = 5000;
-const NOT_BEHIND_PROXY = [502, 503, 504]; // the proxy answers, the program does not
+const LATE_MS = 1500; // a connection that is made anew may take so long
+const SILENT_MS = 40_000; // the program says something every 15 s (ui/live.py); a line that was cut may end nothing
 
 /**
  * The live stream. A browser opens only six connections to a host, so a hidden tab closes its stream, asks every few
@@ -34,7 +35,10 @@ export class Stream {
     this.timer = undefined;
     /** @type {number | undefined} */
     this.lost = undefined;
+    /** @type {number | undefined} */
+    this.silence = undefined;
     this.turn = 0;
+    this.looking = 0; // the turn in which an answer is waited for
     document.addEventListener("visibilitychange", () => this.open());
     window.addEventListener("pagehide", () => this.close());
     window.addEventListener("pageshow", (event) => event.persisted && this.open());
@@ -61,9 +65,11 @@ export class Stream {
     }
     const source = new EventSource(`studio/events?${query}`);
     this.source = source;
+    this.listen();
     const on = (/** @type {string} */ name, /** @type {(data: any, event: MessageEvent) => void} */ act) =>
       source.addEventListener(name, (event) => {
         if (source !== this.source) return;
+        this.listen();
         this.handlers.reached(true);
         act(JSON.parse(event.data), event);
         if (name !== "trouble") this.handlers.trouble("");
@@ -71,6 +77,7 @@ export class Stream {
     on("job", (/** @type {Job} */ state) => this.handlers.job(state));
     on("machine", (/** @type {Machine} */ state) => this.handlers.machine(state));
     on("trouble", (/** @type {{ error: Words }} */ state) => this.handlers.trouble(state.error[language]));
+    on("alive", () => {});
     on("log", (/** @type {JobEvent[]} */ lines, event) => {
       this.after = Number(event.lastEventId) || this.after;
       this.handlers.log(lines);
@@ -78,13 +85,35 @@ export class Stream {
     source.onerror = () => {
       if (source !== this.source) return;
       if (source.readyState === EventSource.CLOSED) this.refused();
-      else this.lost = setTimeout(() => source === this.source && source.readyState !== EventSource.OPEN && this.unreached(), 1500);
+      else this.doubt();
     };
     source.onopen = () => {
       if (source !== this.source) return;
+      this.listen();
+      this.trust();
       this.handlers.reached(true);
       this.handlers.trouble("");
     };
+  }
+
+  /** A stream that says nothing for long is taken up anew. */
+  listen() {
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => {
+      this.open();
+      this.doubt();
+    }, SILENT_MS);
+  }
+
+  /** The stream is open, or is one no more: there is nothing to say. */
+  trust() {
+    clearTimeout(this.lost);
+    this.lost = undefined;
+  }
+
+  /** Say that the program cannot be reached, unless this stream opens soon. */
+  doubt() {
+    this.lost ??= setTimeout(() => this.source?.readyState !== EventSource.OPEN && this.unreached(), LATE_MS); // each try to connect fails by itself
   }
 
   unreached() {
@@ -101,20 +130,22 @@ export class Stream {
       if (turn === this.turn) this.timer = setTimeout(() => this.open(), 1000);
     } catch (refusal) {
       if (turn !== this.turn) return; // hidden, shown or turned to another job meanwhile
-      if (refusal.status === 404) {
+      if (refusal.gone) {
         this.handlers.gone(refusal.message);
         this.follow(null);
       } else if (refusal.status !== 401) {
-        if (refusal.status === 0 || (!refusal.own && NOT_BEHIND_PROXY.includes(refusal.status))) this.unreached();
+        if (refusal.unreached) this.unreached();
         else this.handlers.trouble(refusal.message);
         this.timer = setTimeout(() => this.open(), 2000);
       }
     }
   }
 
-  /** What a hidden tab asks for. */
+  /** What a hidden tab asks for; not again while it waits for the last answer. */
   async look() {
     const { turn, job } = this;
+    if (this.looking === turn) return;
+    this.looking = turn;
     const ask = async (/** @type {string} */ path, /** @type {(state: any) => void} */ act) => {
       try {
         const state = await call(path);
@@ -125,6 +156,7 @@ export class Stream {
     };
     await ask("studio/machine", this.handlers.machine);
     if (job && turn === this.turn) await ask(`studio/jobs/${encodeURIComponent(job)}`, this.handlers.job);
+    if (this.looking === turn) this.looking = 0;
   }
 
   /** Every change of what this tab listens to begins here; an answer of an earlier turn is dropped. */
@@ -132,7 +164,8 @@ export class Stream {
     this.turn += 1;
     clearTimeout(this.timer);
     clearInterval(this.timer);
-    clearTimeout(this.lost);
+    this.trust();
+    clearTimeout(this.silence);
     this.source?.close();
     this.source = null;
   }

@@ -6,21 +6,22 @@ import { h } from "../lib/dom.js";
 import { number } from "../lib/format.js";
 
 /** @import { Job } from "../types.d.ts" */
+/** @import { View } from "./address.js" */
 
 /** @type {Record<string, string>} */
 const COLOURS = { done: "#1a7f4b", failed: "#b3261e", cancelled: "#8b857a" };
 const RUNNING = "#c2410c";
 const STEPS = 20; // of the ring, so that it is not drawn anew all the time
 
-/** @param {Job | null} job @param {boolean} paused the whole queue */
-export function drawTab(job, paused) {
-  document.title = tabTitle(job, paused);
+/** @param {Job | null} job @param {boolean} paused the whole queue @param {View} view */
+export function drawTab(job, paused, view) {
+  document.title = tabTitle(job, paused, view);
   favicon(job);
 }
 
-/** @param {Job | null} job @param {boolean} [paused] the whole queue */
-export function tabTitle(job, paused = false) {
-  if (!job) return "fanslymotion";
+/** The job's state; without a job the view's name. @param {Job | null} job @param {boolean} [paused] the whole queue @param {View} [view] */
+export function tabTitle(job, paused = false, view = "create") {
+  if (!job) return view === "create" ? "fanslymotion" : `${t(`view.${view}`)} · fanslymotion`;
   const state = job.status === "running" ? `${number(100 * job.fraction)} %` : t(`status.${paused && job.status === "queued" ? "paused" : job.status}`);
   return [state, job.name, "fanslymotion"].join(" · ");
 }

@@ -48,7 +48,8 @@ export class QueueView {
       { name: "delete", path: ICONS.trash, act: (ids) => this.unfinished.removeMany(ids.filter((id) => !waits(id))), fits: (ids) => !ids.every(waits) },
     ]);
     this.total = h("p", { class: "facts queue-total" });
-    root.append(h("div", { class: "list-head" }, this.title, this.pausedNote, this.pauseButton), this.total, this.empty, this.list, ...this.unfinished.elements, this.bar.element);
+    this.behind = h("p", { class: "facts queue-behind", hidden: true });
+    root.append(h("div", { class: "list-head" }, this.title, this.pausedNote, this.pauseButton), this.total, this.empty, this.list, this.behind, ...this.unfinished.elements, this.bar.element);
     this.list.addEventListener("dragover", (event) => this.dragged && event.preventDefault());
     document.addEventListener("language", () => this.label());
     this.label();
@@ -103,7 +104,9 @@ export class QueueView {
     for (const id of this.rows.keys()) if (!state.active.some((job) => job.id === id)) this.rows.delete(id);
     const ends = state.active.map(({ starts_in, takes, status }) => (takes === null || (starts_in === null && status === "queued") ? null : (starts_in ?? 0) + takes));
     const known = /** @type {number[]} */ (ends.filter((end) => end !== null));
-    setText(this.total, ends.length > 1 && known.length === ends.length ? t("queue.total", { n: ends.length, time: duration(Math.max(...known)) }) : "");
+    setText(this.behind, t("queue.behind", { n: state.unlisted }));
+    show(this.behind, state.unlisted > 0);
+    setText(this.total, ends.length > 1 && known.length === ends.length && !state.unlisted ? t("queue.total", { n: ends.length, time: duration(Math.max(...known)) }) : "");
     if ((left || this.unfinished.behind) && this.visible) this.unfinished.load();
     this.drawSelection();
     this.filled();

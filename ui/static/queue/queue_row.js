@@ -3,7 +3,7 @@
 
 import { describe, progress, waiting as waitingWords } from "../job/job_words.js";
 import { t } from "../lib/catalogue.js";
-import { h, icon, ICONS, setText, show } from "../lib/dom.js";
+import { h, icon, ICONS, setText, show, single } from "../lib/dom.js";
 import { selectBox } from "../lib/selection_bar.js";
 
 /** @import { ActiveJob } from "../types.d.ts" */
@@ -13,7 +13,7 @@ import { selectBox } from "../lib/selection_bar.js";
 export class QueueRow {
   /** @param {ActiveJob} job @param {RowActs} acts */
   constructor(job, acts) {
-    const act = (/** @type {string} */ name, /** @type {string} */ path, /** @type {() => unknown} */ action) => h("button", { type: "button", class: "plain icon", data: { act: name }, title: t(`action.${name}`), "aria-label": `${t(`action.${name}`)}: ${job.name}`, onclick: action }, icon(path));
+    const act = (/** @type {string} */ name, /** @type {string} */ path, /** @type {(event: MouseEvent) => unknown} */ action) => h("button", { type: "button", class: "plain icon", data: { act: name }, title: t(`action.${name}`), "aria-label": `${t(`action.${name}`)}: ${job.name}`, onclick: action }, icon(path));
     this.place = h("span", { class: "place" });
     this.now = h("span", { class: "quiet" });
     this.fill = h("i");
@@ -21,11 +21,11 @@ export class QueueRow {
     this.top = act("top", ICONS.top, () => acts.move(-Infinity));
     this.up = act("up", ICONS.up, () => acts.move(-1));
     this.down = act("down", ICONS.down, () => acts.move(1));
-    this.cancel = act("cancel", ICONS.close, acts.cancel);
+    this.cancel = act("cancel", ICONS.close, single(acts.cancel));
     const link = { href: `./?job=${job.id}`, data: { go: "create", job: job.id } };
     this.element = h("li", { class: "job-row", data: { id: job.id } }, this.box = selectBox(acts.select, job.name), this.place,
       h("a", { class: "thumb", tabIndex: -1, "aria-hidden": true, ...link }, h("img", { src: `studio/jobs/${job.id}/poster`, alt: "", loading: "lazy" })),
-      h("div", { class: "row-words" }, h("a", { class: "name", ...link }, job.name), h("span", { class: "facts" }, describe(job.settings, job.length)), this.bar, this.now),
+      h("div", { class: "row-words" }, h("a", { class: "name", title: job.name, ...link }, job.name), h("span", { class: "facts" }, describe(job.settings, job.length)), this.bar, this.now),
       h("div", { class: "row-acts" }, this.top, this.up, this.down, this.cancel));
   }
 

@@ -40,10 +40,11 @@ export class SavePanel {
     this.share = this.button("share", ICONS.share, "action", () => this.pass());
     this.bar = h("progress", { max: 1, value: 0, hidden: true });
     this.said = h("p", { class: "save-said", role: "status" });
+    this.percent = h("span", { class: "save-percent", "aria-hidden": true }); // the bar tells it to screen readers, when they ask
     this.element = h("section", { class: "save-panel", hidden: true },
       h("fieldset", { class: "segments formats" }, this.legend, h("div", { class: "row" }, this.choices.map(({ input, words }) => h("label", {}, input, h("span", {}, words))))),
       this.hint, this.trim.element, this.loop, this.frame,
-      h("div", { class: "save-row" }, this.go, this.copy, this.share, this.stop, this.bar, this.said));
+      h("div", { class: "save-row" }, this.go, this.copy, this.share, this.stop, this.bar, this.percent, this.said));
     for (const event of ["timeupdate", "seeked"]) video.addEventListener(event, () => this.played());
   }
 
@@ -110,7 +111,7 @@ export class SavePanel {
     this.trim.draw();
     this.played();
     const busy = this.making !== null;
-    for (const [button, visible] of /** @type {[HTMLElement, boolean][]} */ ([[this.go, !busy], [this.copy, still && !busy], [this.share, Boolean(this.made) && !busy && shares()], [this.stop, busy], [this.bar, busy]])) show(button, visible);
+    for (const [button, visible] of /** @type {[HTMLElement, boolean][]} */ ([[this.go, !busy], [this.copy, still && !busy], [this.share, Boolean(this.made) && !busy && shares()], [this.stop, busy], [this.bar, busy], [this.percent, busy]])) show(button, visible);
     for (const button of [this.go, this.copy, this.share, this.stop]) setText(/** @type {Element} */ (button.lastElementChild), t(`save.${button.dataset.save}`));
     this.element.setAttribute("aria-label", t("action.save"));
     this.bar.setAttribute("aria-label", t("save.making"));
@@ -168,7 +169,8 @@ export class SavePanel {
   progress({ state, fraction }, making) {
     if (this.making !== making) return;
     this.bar.value = fraction;
-    setText(this.said, state === "waiting" ? t("save.waiting") : `${number(100 * fraction)} %`);
+    setText(this.percent, state === "waiting" ? "" : `${number(100 * fraction)} %`);
+    setText(this.said, state === "waiting" ? t("save.waiting") : "");
   }
 
   async save() {

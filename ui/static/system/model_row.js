@@ -2,7 +2,7 @@
 // One model in the System view: what it is, how far its download or check is, and what can be done with it.
 
 import { language, t } from "../lib/catalogue.js";
-import { h, icon, ICONS } from "../lib/dom.js";
+import { h, icon, ICONS, once } from "../lib/dom.js";
 import { bytes, duration } from "../lib/format.js";
 import { abilities, tags } from "../lib/model_words.js";
 
@@ -66,7 +66,7 @@ export function modelRow(model, owns, { video, cost }, change) {
     words.append(h("span", { class: "why" }, t("system.interrupted")));
   }
   if (model.check) words.append(...checked(model.check));
-  const button = (/** @type {Act} */ act) => h("button", { type: "button", class: "action", data: { act }, onclick: () => change(act) }, icon(PATHS[act]), h("span", {}, t(`system.${act}`)));
+  const button = (/** @type {Act} */ act) => h("button", { type: "button", class: "action", data: { act }, onclick: once(() => change(act)) }, icon(PATHS[act]), h("span", {}, t(`system.${act}`)));
   const acts = h("div", { class: "row-acts" }, owns ? actsOf(model).map(button) : []);
   if (model.state === "ready") acts.prepend(h("span", { class: "here" }, t(model.source === "hub" ? "system.here" : "system.ready")));
   return [words, acts];

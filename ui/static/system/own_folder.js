@@ -29,6 +29,8 @@ export class OwnFolder {
   /** @param {SubmitEvent} event */
   async use(event) {
     event.preventDefault();
+    if (this.button.hasAttribute("aria-busy")) return;
+    this.button.setAttribute("aria-busy", "true");
     show(this.problem, false);
     try {
       const { name, models } = await call("studio/models", { method: "POST", body: { folder: this.input.value.trim() } });
@@ -38,6 +40,8 @@ export class OwnFolder {
     } catch (refusal) {
       setText(this.problem, refusal.message);
       show(this.problem, true);
+    } finally {
+      this.button.removeAttribute("aria-busy");
     }
   }
 }

@@ -3,7 +3,7 @@
 
 import { restartWorker } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
-import { copyText, find, focusOn, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
+import { arrange, childrenOf, copyText, find, focusOn, h, icon, ICONS, once, setText, shorten, show, toast } from "../lib/dom.js";
 import { costOf, firstVideo } from "../lib/expected.js";
 import { bytes, duration, number } from "../lib/format.js";
 import { call } from "../lib/net.js";
@@ -31,18 +31,21 @@ export class SystemView {
     this.timer = undefined;
     this.asked = 0; // questions for the state
     this.answered = 0; // the latest of them whose answer is drawn
+    this.waits = false; // for an answer: on a slow line the next question does not join it
     /** @type {Record<string, ModelCost | null>} */
     this.costs = {}; // of a first video with each model; null: not known
     this.wanted = ""; // the model whose button is looked for
+    /** @type {WeakMap<HTMLElement, string>} */
+    this.drawn = new WeakMap(); // what the row of a model shows
     this.workers = new WorkerRows();
     this.models = h("div", { class: "rows" });
     this.upscalers = h("div", { class: "rows" });
     this.disk = h("dl", { class: "pairs" });
     this.versions = h("dl", { class: "pairs" });
     this.checks = h("div", { class: "checks" });
-    this.tidy = h("button", { type: "button", class: "action", id: "clean", onclick: () => this.clean() }, icon(ICONS.trash), h("span"));
+    this.tidy = h("button", { type: "button", class: "action", id: "clean", onclick: once(() => this.clean()) }, icon(ICONS.trash), h("span"));
     this.look = h("button", { type: "button", class: "action", id: "doctor", onclick: () => this.examine(true) }, icon(ICONS.again), h("span"));
-    this.restart = h("button", { type: "button", class: "action", id: "restart", onclick: restartWorker }, icon(ICONS.again), h("span"));
+    this.restart = h("button", { type: "button", class: "action", id: "restart", onclick: once(restartWorker) }, icon(ICONS.again), h("span"));
     this.copy = h("button", { type: "button", class: "action", onclick: () => this.report() }, icon(ICONS.copy), h("span"));
     this.own = new OwnFolder(this.owns, (models) => this.tell({ models }));
     /** @type {Record<string, HTMLElement>} */
@@ -81,14 +84,15 @@ export class SystemView {
     this.load();
     show(this.look, this.owns);
     if (this.owns) this.examine();
-    this.timer = setInterval(() => document.hidden || this.load(), LOOK_MS);
+    this.timer = setInterval(() => document.hidden || this.waits || this.load(), LOOK_MS);
   }
 
   async load() {
     const asked = (this.asked += 1);
+    this.waits = true;
     try {
       /** @type {System} */
-      const state = await call("studio/system");
+      const state = await call("studio/system").finally(() => (this.waits = false));
       if (asked < this.answered) return;
       this.answered = asked;
       this.state = state;
@@ -116,17 +120,26 @@ export class SystemView {
     await costs;
   }
 
-  /** Written anew only when something has changed, and the focus goes on where it was: on a model's button. @param {HTMLElement} box @param {AnyModel[]} models */
+  /** A row is written anew only when its own model has changed: what is read or selected in the others stays. @param {HTMLElement} box @param {AnyModel[]} models */
   drawModels(box, models) {
-    const text = JSON.stringify([models, models.map(({ name }) => this.costs[name]?.seconds), document.documentElement.lang]);
-    if (box.dataset.text === text) return;
-    box.dataset.text = text;
-    const change = (/** @type {AnyModel} */ model) => (/** @type {Act} */ act) => this.change(model.name, act);
-    const about = (/** @type {AnyModel} */ { name }) => ({ video: firstVideo(this.options), cost: this.costs[name] });
-    const focused = box.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
-    const at = focused?.dataset.act && `[data-model="${CSS.escape(focused.closest("[data-model]")?.getAttribute("data-model") ?? "")}"] button`;
-    box.replaceChildren(...models.map((model) => h("div", { class: "job-row", data: { model: model.name } }, ...modelRow(model, this.owns, about(model), change(model)))));
-    if (at) focusOn(/** @type {HTMLElement | null} */ (box.querySelector(`${at}[data-act="${focused.dataset.act}"]`) ?? box.querySelector(at)));
+    const rows = new Map(childrenOf(box).map((row) => [row.dataset.model, row]));
+    arrange(box, models.map((model) => {
+      const row = rows.get(model.name) ?? h("div", { class: "job-row", data: { model: model.name } });
+      this.drawModel(row, model);
+      return row;
+    }));
+    shorten(box, models.length);
+  }
+
+  /** The focus goes on where it was: on the model's button. @param {HTMLElement} row @param {AnyModel} model */
+  drawModel(row, model) {
+    const about = { video: firstVideo(this.options), cost: this.costs[model.name] };
+    const text = JSON.stringify([model, about.cost?.seconds, language]);
+    if (this.drawn.get(row) === text) return;
+    this.drawn.set(row, text);
+    const focused = row.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
+    row.replaceChildren(...modelRow(model, this.owns, about, (act) => this.change(model.name, act)));
+    if (focused?.dataset.act) focusOn(/** @type {HTMLElement | null} */ (row.querySelector(`[data-act="${focused.dataset.act}"]`) ?? row.querySelector("button")));
   }
 
   /** Go to a model's button as soon as it is drawn. @param {string} name */

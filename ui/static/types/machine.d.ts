@@ -4,10 +4,11 @@ import type { ShortSettings } from "./jobs.d.ts";
 import type { Words } from "./words.d.ts";
 import type { Worker } from "./workers.d.ts";
 
-/** What everybody's page shows all the time. active: one's own jobs that run or wait. */
+/** What everybody's page shows all the time. active: one's own jobs that run or wait, the first of them; unlisted: the number of those behind. */
 export interface Machine {
   workers: Worker[];
   active: ActiveJob[];
+  unlisted: number;
   waiting: number;
   paused: boolean;
   notice: Words;

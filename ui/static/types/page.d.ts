@@ -13,9 +13,10 @@ export interface FormValues extends Omit<Settings, "seed"> {
 
 /** What the views ask of the page. */
 export interface Hooks {
-  /** Show a job; known: its state, if at hand. */
-  open(id: string, known?: Job): void;
-  view(name: string): void;
+  /** Show a job; known: its state, if at hand; replace: instead of the address that is shown. */
+  open(id: string, known?: Job, replace?: boolean): void;
+  /** Show a view; replace: instead of the address that is shown. */
+  view(name: string, replace?: boolean): void;
   /** Take settings into the form. */
   use(settings: FormValues): void;
   /** Show two videos in step; replace: instead of the address that is shown. */
@@ -24,6 +25,8 @@ export interface Hooks {
   remove(job: { id: string; name: string }): void;
   /** Take a job's settings and pictures into the form, to be changed; the seed is drawn anew. */
   redo(job: Pick<Job, "id" | "settings" | "last_photo">): void;
+  /** Take a job's seed into the form. */
+  seed(seed: number): void;
   /** Take a job's settings and last picture, and choose another photo for them. */
   other(job: Pick<Job, "id" | "settings" | "last_photo">): void;
   models(models: ModelOption[]): void;

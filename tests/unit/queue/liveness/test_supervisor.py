@@ -3,21 +3,24 @@
 import io
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import psutil
 import pytest
 from fanslymotion.errors import StoreError
 from fanslymotion.queue.jobs import Jobs
 from fanslymotion.queue.liveness import supervisor
+from fanslymotion.queue.liveness.exit_codes import RESTART_CODE, STOPPED
 from fanslymotion.queue.liveness.supervisor import LINES_KEPT, Supervisor
 from fanslymotion.queue.liveness.suspend_aware_clock import SuspendAwareClock
 from fanslymotion.queue.log import JOB_MARK
 from fanslymotion.queue.store import transitions
-from fanslymotion.queue.types import Status
+from fanslymotion.queue.types import Status, WorkerState
 from fanslymotion.settings import Settings
 
 from ..conftest import REQUEST
@@ -182,3 +185,53 @@ def test_a_slow_machine_gets_the_time_of_ten_steps(jobs: Jobs, photo: Path, sett
     jobs.store.tables.Job.update(row).execute()
     _, _, limit = Supervisor(settings, stall_seconds=600, loading_seconds=1800)._look("w")
     assert limit == seconds
+
+
+@pytest.mark.parametrize("reason", [psutil.AccessDenied, psutil.ZombieProcess])
+def test_a_child_that_cannot_be_killed_keeps_no_stalled_worker_alive(
+    monkeypatch: pytest.MonkeyPatch, reason: type[psutil.Error]
+) -> None:
+    """Windows refuses to end a process that is ending; a program of another user is refused everywhere."""
+    code = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'input()']); print('up', flush=True); input()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline().strip() == b"up"
+        kill = psutil.Process.kill
+
+        def refuse(process: psutil.Process) -> None:
+            if process.pid != worker.pid:
+                raise reason(process.pid)
+            kill(process)
+
+        monkeypatch.setattr(psutil.Process, "kill", refuse)
+        monkeypatch.setattr(supervisor, "KILL_SECONDS", 0.1)
+        supervisor.kill_tree(worker.pid)
+        assert worker.wait(30) != 0
+
+
+def test_a_worker_that_hangs_counts_as_crashed(jobs: Jobs, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exit code was lost as it was killed, and 0 stands for a worker that was asked to stop."""
+    keeper, recorded, told = Supervisor(settings, stall_seconds=0.1, loading_seconds=0.1), threading.Event(), []
+
+    def hang(worker: str) -> Any:
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+        return subprocess.Popen([sys.executable, "-c", "input()"], **pipes)
+
+    record = keeper._record_crash
+
+    def recording(worker: str, code: int, crashes: int) -> None:
+        record(worker, code, crashes)
+        told.append(code)
+        recorded.set()
+
+    monkeypatch.setattr(keeper, "_spawn", hang)
+    monkeypatch.setattr(keeper, "_record_crash", recording)
+    with keeper:
+        assert recorded.wait(60)
+        (crashed,) = jobs.workers()
+    assert told[0] not in (STOPPED, RESTART_CODE)
+    assert crashed.state == WorkerState.CRASHED
+    assert f"ended with code {told[0]}" in crashed.last_output

@@ -77,10 +77,10 @@ export class PhotoPicker {
     this.draw();
   }
 
-  /** Show the photos of the last visit at once; those that the server has deleted since are removed here, too. */
+  /** The photos of the last visit are shown at once; those that the server has deleted since are removed here, too. */
   async restore() {
     const known = this.photos;
-    const found = await Promise.all(known.map(({ id }) => call(`studio/photos/${encodeURIComponent(id)}`).catch((refusal) => refusal.status === 404 && null)));
+    const found = await Promise.all(known.map(({ id }) => call(`studio/photos/${encodeURIComponent(id)}`).catch((refusal) => (refusal.gone ? null : undefined))));
     const gone = known.filter((_, at) => found[at] === null);
     if (gone.length) this.set(this.photos.filter((photo) => !gone.includes(photo)));
   }
