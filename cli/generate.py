@@ -154,7 +154,15 @@ def report_forecast(job: Job, jobs: "Jobs", presets: Presets) -> None:
     workers = jobs.workers()
     with Image.open(photo_of(job.folder)) as photo:
         size = photo.size
-    plan = plan_for_workers(workers, job.request, size, jobs.settings, presets, loaded=loaded(jobs.store, workers))
+    plan = plan_for_workers(
+        workers,
+        job.request,
+        size,
+        jobs.settings,
+        presets,
+        loaded=loaded(jobs.store, workers),
+        ends=job.last_photo is not None,
+    )
     alive = any(worker.alive for worker in workers)
     expected = forecast(plan) if alive else with_worker_start(forecast(plan))
     err().print(f"Expected: {forecast_text(expected)}", style="dim")

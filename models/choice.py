@@ -68,7 +68,7 @@ def seamless(preset: ModelPreset, presets: Presets) -> int:
         duration.seconds
         for duration in presets.durations.values()
         if geometry.windows(
-            preset.rate(duration, quality).frames(duration.seconds), preset.frames, period=preset.loop
+            presets.rate(preset, duration, quality).frames(duration.seconds), preset.frames, period=preset.loop
         ).count
         == 1
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import BadInput, ModelError, PresetError
 from ..messages import msg
-from ..pipeline.families import family, family_of_folder
+from ..pipeline.families import check_model, family, family_of_folder
 from ..pipeline.families.base import ModelFolder
 from ..pipeline.families.flow.weights_files import stays_packed
 from ..pipeline.media.upscale.files import UpscalerFile, check_upscaler
@@ -59,7 +59,7 @@ def require_model(name: str, presets: Presets, settings: Settings) -> ModelFolde
     """
     model = find_model(name, presets, settings)
     if not model.random:
-        family(model.preset.family).check(model.folder, model.preset)
+        check_model(model.folder, model.preset)
     return model
 
 

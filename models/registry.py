@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import BadInput, ModelError, PresetError
 from ..fs import is_link, remove_folder, retry_in_use, visible_files, write_whole
 from ..messages import Message, msg
-from ..pipeline.families import family, family_of_folder
+from ..pipeline.families import check_model, check_sampling, family_of_folder
 from ..pipeline.media.upscale.files import check_upscaler
 from ..presets import HubPreset, ModelPreset, Presets, UpscalerPreset
 from ..presets.loader import BUNDLED, read_model
@@ -118,7 +118,7 @@ def look(name: str, presets: Presets, settings: Settings) -> ModelEntry:
     preset, folder = found.preset, found.folder
     if found.random:
         return ModelEntry(preset, folder, "ready", folder_size(folder), random=True)
-    return _entry(preset, folder, settings, lambda: family(preset.family).check(folder, preset))
+    return _entry(preset, folder, settings, lambda: check_model(folder, preset))
 
 
 def _entry(
@@ -260,7 +260,9 @@ def folder_preset(path: Path) -> ModelPreset:
     folder = own_path(path, "the folder")
     kind = family_of_folder(folder)
     kind.check(folder, None)
-    return kind.folder_preset(folder)
+    preset = kind.folder_preset(folder)
+    check_sampling(preset)
+    return preset
 
 
 def folder_name(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import BadInput, ModelError
 from ..fs import visible_files
 from ..messages import codes, msg
-from ..pipeline.families import family, family_of_folder
+from ..pipeline.families import check_model, family, family_of_folder
 from ..pipeline.families.base import ModelFolder
 from ..pipeline.families.flow.family import FlowFamily
 from ..pipeline.families.flow.weights_files import likeness
@@ -97,7 +97,7 @@ def _use_files(
             "gated": False,
         }
     )
-    kind.check(model.folder, preset)
+    check_model(model.folder, preset)
     mark = ["dev"] if how and not few and kind.folders.not_distilled else []
     return save_preset(preset, settings, name, "-".join([model.name, *mark, *kinds]).lower())
 

@@ -55,13 +55,11 @@ def compile_model(attempt: Attempt, model: VideoModel, state: SamplingState) -> 
         return 0.0
     wanted = attempt.resolved.decoded_latents
     size = (clip.width, clip.height)
-    steps: Hashable = (*size, clip.plan.frames, clip.guidance, clip.steps, clip.schedule, clip.effort)
+    steps: tuple[Hashable, ...] = (*size, clip.plan.frames, clip.guidance, clip.steps, clip.schedule, clip.effort)
     chunk: Hashable = (*size, wanted, memory.decode_chunk)
-    left = {
-        Stage.SAMPLING: steps not in compiled.ready and state.window < clip.plan.count,
-        Stage.DECODING: chunk not in compiled.ready and _decoder_too(attempt),
-    }
-    if not any(left.values()):
+    ends = [one for one in _ends(attempt, state) if (*steps, one) not in compiled.ready]
+    decoder = chunk not in compiled.ready and _decoder_too(attempt)
+    if not ends and not decoder:
         return 0.0
     attempt.compiled_here = True
     attempt.clock.enter(Stage.LOADING)
@@ -69,13 +67,13 @@ def compile_model(attempt: Attempt, model: VideoModel, state: SamplingState) -> 
         log.info("Compiling the model for this card: once, about %.0f s", memory.compiling)
     began = time.monotonic()
     with _marked(attempt):
-        if left[Stage.SAMPLING]:
+        for end in ends:
             attempt.report(Progress(Stage.LOADING, step=0, steps=2, part=PART))
             with _failing_as(attempt, Stage.SAMPLING):
-                rehearse(model, clip, state)
+                rehearse(model, clip, state, last=end)
                 _wait(model.device)
-            compiled.ready.add(steps)
-        if left[Stage.DECODING]:
+            compiled.ready.add((*steps, end))
+        if decoder:
             attempt.report(Progress(Stage.LOADING, step=1, steps=2, part=PART))
             with _failing_as(attempt, Stage.DECODING):
                 next(iter(model.decode(_noise(model, state, attempt, wanted), memory.decode_chunk)))
@@ -87,6 +85,14 @@ def compile_model(attempt: Attempt, model: VideoModel, state: SamplingState) -> 
     free_memory()
     log.info("The model is compiled, after %.0f s", seconds)
     return seconds
+
+
+def _ends(attempt: Attempt, state: SamplingState) -> list[bool]:
+    """Return the kinds of windows that are left: without, and with the known picture that the video may end with."""
+    left = attempt.resolved.clip.plan.count - state.window
+    if not attempt.memory.work.ends:
+        return [False] if left else []
+    return [False, True] if left > 1 else [True] if left else []
 
 
 def _decoder_too(attempt: Attempt) -> bool:

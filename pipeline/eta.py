@@ -1,7 +1,7 @@
 """Estimate how much of a job is done and how long the rest takes, from its own times and the forecast."""
 
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 
 from .hardware.measurements import Figure
 from .progress import Extrapolation, Stage
@@ -61,6 +61,8 @@ class JobClock:
         self._shared = shared
         self._peak = peak
         self._covered: dict[Stage, float] = {}
+        self._vain: dict[Stage, float] = {}
+        """Seconds of a stage before it was begun anew."""
         self._stage: Stage | None = None
         self._left = dict(units)
         self._together = 1.0
@@ -128,6 +130,21 @@ class JobClock:
         self._stage = None
         self.extrapolation = self._plot(share)
 
+    def start_over(self, known: Mapping[Stage, float]) -> None:
+        """Begin stages anew: what they took so far is computing time, but measures nothing.
+
+        Args:
+            known: The stages, with the seconds per unit that are expected now.
+        """
+        self.leave()
+        share = self.share
+        for stage, seconds in known.items():
+            self._vain[stage] = self.seconds.get(stage, 0.0)
+            self.rates.pop(stage, None)
+            self.known[stage] = seconds
+            self._left[stage] = self.units[stage]
+        self.course = self._plot(share)
+
     def skip(self, stage: Stage) -> None:
         """Skip a stage whose result exists already."""
         share = self.share
@@ -136,9 +153,10 @@ class JobClock:
 
     def figures(self) -> dict[Stage, Figure]:
         """Return the measurements of the ended stages of which this attempt did at least half."""
+        counted = {stage: spent - self._vain.get(stage, 0.0) for stage, spent in self.seconds.items()}
         return {
             stage: Figure(seconds=spent / self._covered[stage], peak=self.peaks[stage])
-            for stage, spent in self.seconds.items()
+            for stage, spent in counted.items()
             if spent > 0 and self._covered[stage] >= self.units[stage] / 2
         }
 

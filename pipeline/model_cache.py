@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from ..errors import Cancelled
-from .families import family
+from .families import check_model, family
 from .families.base import ModelFolder, VideoModel, parts
 from .families.placement import Placement, choose_placement
 from .families.weights.compiling import Compiler
@@ -75,7 +75,7 @@ class ModelCache:
             self._drop()
             if not model.random:
                 # Before the seconds that the libraries take.
-                family(model.preset.family).check(model.folder, model.preset)
+                check_model(model.folder, model.preset)
             self._loading = _Loading(model, placement, self._shortcuts)
             self._loaded = self._loading.wait(on_part)
             self._loading = None
@@ -84,7 +84,7 @@ class ModelCache:
     def _fresh(self, model: ModelFolder) -> bool:
         """Tell whether the folder's files are still those of the cached model."""
         assert self._loaded is not None
-        return family(model.preset.family).check(model.folder, model.preset).fingerprint == self._loaded.fingerprint
+        return check_model(model.folder, model.preset).fingerprint == self._loaded.fingerprint
 
     def is_warm(self, model: ModelFolder, placement: Placement) -> bool:
         """Tell whether the model is loaded with this placement, and usable."""

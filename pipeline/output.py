@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..presets import ModelPreset, Presets, usual_rate
+from ..presets import ModelPreset, Presets
 from .families import family
 from .media.sizes import output_size, sampling_size
 from .request import VideoRequest
@@ -52,7 +52,7 @@ def resolve_output(
         PresetError: The request names an unknown preset.
     """
     duration, quality = presets.duration(request.seconds), presets.quality(request.quality)
-    rate = model.rate(duration, quality) if model else usual_rate(duration, quality)
+    rate = presets.rate(model, duration, quality)
     width, height = output_size(photo_size, presets.resolution(request.resolution), request.shape)
     return Output(width, height, rate.frames(duration.seconds), rate.interpolation, rate.fps * rate.interpolation)
 

@@ -89,7 +89,17 @@ def produce(
         earlier_track(before)
     resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
     fallback = MemoryFallback(
-        request, image.size, model, presets, settings, work, machine, killed, upscaler, not model_cache.compiler.failed
+        request,
+        image.size,
+        model,
+        presets,
+        settings,
+        work,
+        machine,
+        killed,
+        upscaler,
+        can_compile=not model_cache.compiler.failed,
+        ends=last is not None,
     )
     if killed in (Stage.DECODING, Stage.SAVING):
         take_smaller_tiles(work)

@@ -114,6 +114,13 @@ class Attempt:
             return False
         return True
 
+    def leave_out_upscaler(self) -> None:
+        """Plan the frames without the upscaler, which has found no memory: what is measured is a plain video."""
+        plain = replace(self.memory.work, upscaler=None, upscaler_name="")
+        self.memory = replace(self.memory, work=plain)
+        expected = pace(self.memory)
+        self.clock.start_over({stage: expected[stage] for stage in (Stage.DECODING, Stage.SAVING)})
+
     def record(self, store: Measurements) -> None:
         """Store the measurements of the stages for later forecasts."""
         taken = self.clock.figures()

@@ -73,15 +73,17 @@ class VideoFile:
             latents: (1, frames, channels, h, w), scaled.
             chunk: Largest number of frames to decode together.
         """
+        sides = self._tile_sides()
         self._begin(chunk)
         detail = self._detail()
         try:
-            self._decode(model, latents, chunk, detail, self._learned())
+            self._decode(model, latents, chunk, detail, self._learned(sides))
             return
         except GaveUp:
             upscaler = self._attempt.resolved.upscaler
             assert upscaler is not None
             self._attempt.warn(Message(GAVE_UP, {"label": upscaler.preset.label}))
+        self._attempt.leave_out_upscaler()
         free_memory()
         self._begin(chunk)
         self._decode(model, latents, chunk, detail, None)
@@ -106,8 +108,8 @@ class VideoFile:
             return None
         return np.asarray(photo_for_detail(self._attempt.image, drawn, self._trim, size, fit, resolved.request.centre))
 
-    def _learned(self) -> LearnedDetail | None:
-        """Prepare the requested upscaler; None without one, or if nothing is enlarged."""
+    def _tile_sides(self) -> TileSizes | None:
+        """Return the upscaler's tiles; None without one, where nothing is enlarged, and where it has given up."""
         resolved, file = self._attempt.resolved, self._attempt.resolved.upscaler
         size = resolved.width, resolved.height
         if file is None or not enlarged((resolved.clip.width, resolved.clip.height), self._trim, size):
@@ -118,8 +120,18 @@ class VideoFile:
         sides = TileSizes(self._attempt.work, key, tile_side(self._attempt.memory))
         if sides.given_up:
             self._attempt.warn(Message(GAVE_UP, {"label": file.preset.label}))
+            self._attempt.leave_out_upscaler()
             return None
-        return LearnedDetail(Upscaler(file, device, number), size, sides, self._attempt.warn)
+        return sides
+
+    def _learned(self, sides: TileSizes | None) -> LearnedDetail | None:
+        """Load the wished upscaler. sides: its tiles; None = there is nothing for it to do."""
+        resolved, memory = self._attempt.resolved, self._attempt.memory
+        if sides is None or resolved.upscaler is None:
+            return None
+        number = resolved.upscaler.network.number_bytes(memory.device, memory.machine.cpu_bf16)
+        network = Upscaler(resolved.upscaler, memory.device, number)
+        return LearnedDetail(network, (resolved.width, resolved.height), sides, self._attempt.warn)
 
     def _decode(
         self,

@@ -16,7 +16,6 @@ from .schema import (
     Reuse,
     Sampling,
     UpscalerPreset,
-    usual_rate,
 )
 
 __all__ = [
@@ -38,5 +37,4 @@ __all__ = [
     "Sampling",
     "UpscalerPreset",
     "load_presets",
-    "usual_rate",
 ]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from math import log2
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,11 +18,12 @@ from ..errors import PresetError
 from ..fs import visible_files
 from ..messages import msg
 from ..settings import Settings
-from .schema import Duration, Idea, ModelPreset, Preset, Quality, Resolution, UpscalerPreset
+from .schema import MOST_SHOWN, Duration, Idea, ModelPreset, Preset, Quality, Rate, Resolution, UpscalerPreset
 
 log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).resolve().parent
+QUALITIES = "qualities.toml"
 
 P = TypeVar("P", bound=Preset)
 
@@ -62,6 +64,33 @@ class Presets:
         """Return a ready prompt."""
         return _pick(self.ideas, name, "idea")
 
+    def rate(self, model: ModelPreset | None, duration: Duration, quality: Quality) -> Rate:
+        """Return how many frames a second are sampled, and how many shown for each.
+
+        Args:
+            model: The model's preset; None where that is gone, which leaves the length's and the quality's own rate.
+            duration: Of the video.
+            quality: Of the video.
+        """
+        own = self.own_rate(model, quality) if model else None
+        return own or Rate(fps=duration.fps, interpolation=quality.interpolation)
+
+    def own_rate(self, model: ModelPreset, quality: Quality) -> Rate | None:
+        """Return a model's own rate at a quality; None for a model that has none.
+
+        A quality of the user's, which no model's preset knows, is sampled as the nearest of the bundled ones. As many
+        times more frames are shown for each as the two qualities differ in that.
+        """
+        bundled = [self.qualities[name] for name in _read_bundled(BUNDLED / QUALITIES)]
+        if quality.name in model.rates or quality in bundled:
+            return model.rates.get(quality.name)
+        near = min(bundled, key=lambda one: abs(log2(one.interpolation / quality.interpolation)))
+        rate = model.rates.get(near.name)
+        if rate is None:
+            return None
+        shown = rate.interpolation * quality.interpolation // near.interpolation
+        return Rate.model_validate({"fps": rate.fps, "interpolation": min(max(shown, 1), MOST_SHOWN)})
+
     def downloadable(self, name: str) -> ModelPreset | UpscalerPreset:
         """Return a model or an upscaler: both are downloaded and listed in the same way."""
         return self.upscalers[name] if name in self.upscalers else self.model(name)
@@ -80,7 +109,7 @@ def load_presets(settings: Settings) -> Presets:
         raise PresetError(
             msg("{name} is the name of a model and of an upscaler; rename the file of one of them", name=name)
         )
-    qualities = _tables(folders, "qualities.toml", Quality)
+    qualities = _tables(folders, QUALITIES, Quality)
     for name, model in models.items():
         if unknown := next((one for one in model.rates if one not in qualities), None):
             why = f"rates.{unknown}: there is no such quality; known are {', '.join(qualities)}"

@@ -27,7 +27,9 @@ ShapeName = Literal["photo", "16:9", "9:16", "1:1", "4:5"]
 AS_PHOTO: ShapeName = "photo"
 SHAPES: tuple[ShapeName, ...] = get_args(ShapeName)
 ScheduleName = Literal["karras", "ays", "flow", "fixed", "linear-quadratic", "dynamic"]
-"""Spacings of the noise levels. Which of them a model can be sampled with, its family knows."""
+"""Spacings of the noise levels. Which of them a model can be sampled with, its family says (`Family.schedules`)."""
+SolverName = Literal["euler", "unipc", "lcm"]
+"""Steps from one noise level to the next. Which of them follow a spacing, the family says, too."""
 MOST_LORAS = 4
 """LoRAs that a video may be made with."""
 MAX_PROMPT = 10_000

@@ -14,9 +14,13 @@ from .options import (
     MotionBucketId,
     NoiseAugStrength,
     ScheduleName,
+    SolverName,
     Steps,
 )
 from .purposes import Purpose
+
+MOST_SHOWN = 8
+"""Frames shown for each sampled one, at most."""
 
 
 class Preset(BaseModel):
@@ -124,7 +128,7 @@ class Sampling(BaseModel):
     schedule: ScheduleName = "karras"
     sigmas: tuple[Annotated[float, Field(gt=0, le=1000)], ...] = Field(default=(), max_length=100)
     shift: float = Field(default=1.0, ge=1, le=20)
-    solver: Literal["euler", "unipc", "lcm"] = "euler"
+    solver: SolverName = "euler"
     negative_prompt: str = Field(default="", max_length=MAX_PROMPT)
     min_guidance: float = Field(default=1.0, ge=0, le=20)
     max_guidance: float = Field(default=3.0, ge=0, le=20)
@@ -275,7 +279,8 @@ class ModelPreset(HubPreset):
         loop: period of the motion in frames, for models whose motion repeats; 0 = none.
         trim: pixels (of the sampling size) cut off at each edge: the outermost ones of a small VAE are dark.
         sampling: defaults.
-        rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the lengths say.
+        rates: by quality (`[rates.smooth]`), for a model that samples at other frame rates than the lengths say. A
+            quality of the user's is sampled as the nearest of the bundled ones (`Presets.own_rate`).
         modes: quicker ways to sample that it offers beside the best one (`[modes.fast]`); None = its family's.
         ideas: names of the ready prompts that it offers, where it reads a prompt; None = all of them.
         latent_rgb: colours of previews; None = estimated from the first frames.
@@ -305,15 +310,6 @@ class ModelPreset(HubPreset):
         if modes and BEST in modes:
             raise ValueError(f"the mode {BEST!r} is what [sampling] says; name only others here")
         return modes
-
-    def rate(self, duration: Duration, quality: Quality) -> Rate:
-        """Return how many frames a second are sampled, and how many shown for each, at this quality."""
-        return self.rates.get(quality.name) or usual_rate(duration, quality)
-
-
-def usual_rate(duration: Duration, quality: Quality) -> Rate:
-    """Return the rate of a length and a quality, for models without one of their own."""
-    return Rate(fps=duration.fps, interpolation=quality.interpolation)
 
 
 class UpscalerPreset(HubPreset):

@@ -166,6 +166,7 @@ def plan_for_workers(
     *,
     loaded: Collection[str],
     here: Machine | None = None,
+    ends: bool = False,
 ) -> MemoryPlan:
     """Plan a request for the worker that would run it now.
 
@@ -177,6 +178,7 @@ def plan_for_workers(
         presets: All presets.
         loaded: Names of the models that workers keep loaded.
         here: This machine, if it was measured before; None = it is measured if the plan is for it.
+        ends: The video ends with a given picture.
 
     Raises:
         FanslymotionError: The request names an unknown preset or a missing upscaler, or cannot be planned.
@@ -192,6 +194,7 @@ def plan_for_workers(
         held=cached_vram(workers),
         loaded=loaded,
         machine=machine_for(workers, request, photo, settings, presets) or here,
+        ends=ends,
     )
 
 

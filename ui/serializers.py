@@ -347,7 +347,11 @@ def model_json(
         "takes": list(taken_by(model)),
         "ideas": list(ideas_of(model, presets)),
         "motions": dict(motions_of(model)),
-        "rates": {name: [rate.fps, rate.interpolation] for name, rate in model.rates.items()},
+        "rates": {
+            quality.name: [rate.fps, rate.interpolation]
+            for quality in presets.qualities.values()
+            if (rate := presets.own_rate(model, quality))
+        },
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import FanslymotionError
 from ..models.find import find_model
 from ..pipeline.families.forecast import forecast
+from ..pipeline.memory.request_plan import wished_as
 from ..presets import Presets
 from ..queue.suitability import ANY_SIZE, plan_for_workers
 from ..queue.types import Job, Status, WorkerInfo
@@ -66,7 +67,7 @@ class StartTimes:
 
     def _forecast(self, job: Job, workers: Sequence[WorkerInfo]) -> float | None:
         size = job.photo.size if all(job.photo.size) else ANY_SIZE
-        key = (replace(job.request, seed=0), size)
+        key = (replace(job.request, seed=0), size, job.last_photo is not None)
         at, seconds = self._kept.get(key, (-FRESH_SECONDS, None))
         if self._now() - at < FRESH_SECONDS:
             return seconds
@@ -80,10 +81,11 @@ class StartTimes:
         return seconds
 
     def _planned(self, job: Job, size: tuple[int, int], workers: Sequence[WorkerInfo]) -> float:
-        presets, settings = self._presets(), self._settings
-        model = find_model(job.request.model, presets, settings)
-        loaded = (model.measured_as,)  # a worker keeps it from one job to the next
-        return forecast(plan_for_workers(workers, job.request, size, settings, presets, loaded=loaded)).seconds
+        presets, settings, request = self._presets(), self._settings, job.request
+        loaded = (wished_as(request, find_model(request.model, presets, settings)),)  # kept from one job to the next
+        ends = job.last_photo is not None
+        plan = plan_for_workers(workers, request, size, settings, presets, loaded=loaded, ends=ends)
+        return forecast(plan).seconds
 
 
 def shared_out(active: Sequence[Job], seconds: dict[str, float | None], workers: int) -> dict[str, Expected]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...presets import Mode, ModelPreset
-    from ...presets.options import MotionName, ScheduleName
+    from ...presets.options import MotionName, ScheduleName, SolverName
     from ..request import VideoRequest
     from .guidance import Guidance
     from .placement import Placement
@@ -281,6 +281,11 @@ class Family(Protocol):
     @property
     def modes(self) -> Mapping[str, Mode]:
         """Faster modes for models whose presets define none, by name (`families.modes`)."""
+        ...
+
+    @property
+    def schedules(self) -> Mapping[ScheduleName, tuple[SolverName, ...]]:
+        """How its models can be sampled: the spacings of the noise levels, each with the solvers that can follow it."""
         ...
 
     @property

@@ -1,5 +1,6 @@
 """Describe a family (components, geometry, ways to save memory) and its models on the disk. Without torch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -158,6 +159,16 @@ class ModelFolder:
     def measured_as(self) -> str:
         """Name under which measurements are stored; with 8-bit weights it is another one."""
         return f"{self.name} int8" if self.int8 else self.name
+
+    @property
+    def loaded_as(self) -> str:
+        """Name by which a worker tells that it keeps the model loaded: with other LoRAs it is loaded again."""
+        return loaded_name(self.measured_as, [(lora.name, lora.strength) for lora in self.loras])
+
+
+def loaded_name(measured_as: str, loras: Iterable[tuple[str, float]]) -> str:
+    """Return `ModelFolder.loaded_as`. loras: name and strength of each, in their order."""
+    return " + ".join([measured_as, *(f"{name}:{strength:g}" for name, strength in loras)])
 
 
 @dataclass(frozen=True)

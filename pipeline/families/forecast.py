@@ -207,6 +207,7 @@ def _size_key(plan: MemoryPlan, stage: Stage) -> str:
             f"{drawn}x{windows(plan).frames if even else plan.window}",
             branches,
             *(["chunked"] if plan.chunked else []),
+            *(["to a picture"] if work.ends else []),
         ]
     elif stage in (Stage.DECODING, Stage.SAVING):
         shown = f"{work.shown_pixels} pixels, {work.shown_frames / work.frames:g} shown"

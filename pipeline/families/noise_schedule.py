@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ...presets.options import SolverName
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class NoiseSchedule:
     sigmas: Tensor
     timesteps: Tensor
     init_sigma: Tensor
-    solver: Literal["euler", "unipc", "lcm"] = "euler"
+    solver: SolverName = "euler"
 
     @property
     def steps(self) -> int:

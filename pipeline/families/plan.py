@@ -116,6 +116,7 @@ class Work:
         upscaler_name: Name under which its measurements are stored.
         schedule: Spacing of the noise levels.
         effort: Which steps are computed only in part.
+        ends: The video ends with a known picture: the photo of a loop, or a given one.
     """
 
     width: int
@@ -131,6 +132,7 @@ class Work:
     upscaler_name: str = ""
     schedule: str = "karras"
     effort: Effort = EVERYTHING
+    ends: bool = False
 
     @property
     def decoded(self) -> int:

@@ -60,6 +60,7 @@ class MemoryFallback:
         killed: Stage in which the system killed the previous attempt's process for lack of memory, or None.
         upscaler: The file of `request.upscaler`.
         can_compile: Compiling has not failed in this process.
+        ends: The video ends with a picture of its own.
 
     Attributes:
         plan: The current plan.
@@ -80,6 +81,7 @@ class MemoryFallback:
         killed: Stage | None = None,
         upscaler: UpscalerFile | None = None,
         can_compile: bool = True,
+        ends: bool = False,
     ) -> None:
         self._machine = machine
         self.warnings: list[Message] = []
@@ -88,7 +90,9 @@ class MemoryFallback:
         self._setting, self._can_compile = settings.compile, can_compile
         self.begun_compiled = self._sampled = False
         self._work = work
-        self._first = plan_request(request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine)
+        self._first = plan_request(
+            request, photo_size, model, presets, settings, upscaler=upscaler, machine=machine, ends=ends
+        )
         self.model = self._first.model.name
         self._learned = self._inherited = False
         self._gave_nan: MemoryPlan | None = None

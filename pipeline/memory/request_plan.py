@@ -9,6 +9,7 @@ from ...presets import Presets
 from ...settings import Settings
 from ..families import family
 from ..families.base import MemoryPlan, ModelFolder, ModelSize, Role, Work
+from ..families.description import loaded_name
 from ..families.modes import sampled_steps
 from ..families.prompts import PromptCache
 from ..hardware import devices
@@ -38,6 +39,7 @@ def plan_request(
     held: int = 0,
     loaded: Collection[str] = (),
     machine: Machine | None = None,
+    ends: bool = False,
 ) -> MemoryPlan:
     """Plan how a request would be computed now.
 
@@ -50,14 +52,16 @@ def plan_request(
         upscaler: The file of `request.upscaler` (`models.find`).
         own: Ids of processes whose memory counts as free (default: this one); a worker releases its cached model.
         held: Bytes of video memory that a worker reports as its own (`Cuda.held`).
-        loaded: Names of the models that workers keep loaded. One that reads prompts is loaded again for a new prompt.
+        loaded: Models that workers keep loaded (`ModelFolder.loaded_as`). One that reads prompts is loaded again for a
+            new prompt, and so is one with other LoRAs.
         machine: The machine to plan for; None = this one.
+        ends: The video ends with a given picture, which is not a part of the request.
 
     Raises:
         PresetError: The request names an unknown preset.
         BadInput: The model does not offer the request's mode.
     """
-    work = work_of(request, photo_size, model, presets, upscaler)
+    work = work_of(request, photo_size, model, presets, upscaler, ends)
     size = size_of(replace(model, int8=request.int8))
     measured = Measurements(settings.home).read()
     pids = frozenset([os.getpid()] if own is None else own)
@@ -65,7 +69,7 @@ def plan_request(
     if machine is not None and machine.host:  # as its worker reported it, without measurements
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
-    warm = size.name in loaded and _is_prompt_cached(request, model, presets, settings)
+    warm = wished_as(request, model) in loaded and _is_prompt_cached(request, model, presets, settings)
     here = replace(here, figures=measured.figures, loaded=size.name if warm else "")
     found = PlanHistory(settings).recall(plan(here, size, work), size.name)
     return settle_compiling(found, settings.compile, measured, pids)
@@ -76,12 +80,19 @@ def _is_prompt_cached(request: VideoRequest, model: ModelFolder, presets: Preset
     kind, preset = family(model.preset.family), model.preset
     if all(component.role is not Role.TEXT for component in kind.components):
         return True
-    rate = preset.rate(presets.duration(request.seconds), presets.quality(request.quality))
+    rate = presets.rate(preset, presets.duration(request.seconds), presets.quality(request.quality))
     try:
         key = kind.prompt_key(model, kind.options(request, preset, rate.fps))
     except ModelError:  # its files cannot be read now; the job says so
         return False
     return key in PromptCache(settings.prompts_dir)
+
+
+def wished_as(request: VideoRequest, model: ModelFolder) -> str:
+    """Return the name of the loaded model that the request needs, see `ModelFolder.loaded_as`."""
+    usual = model.preset.sampling.lora_strength
+    loras = [(one.name, usual if one.strength is None else one.strength) for one in request.loras]
+    return loaded_name(replace(model, int8=request.int8).measured_as, loras)
 
 
 def size_of(model: ModelFolder) -> ModelSize:
@@ -96,6 +107,7 @@ def work_of(
     model: ModelFolder,
     presets: Presets,
     upscaler: UpscalerFile | None = None,
+    ends: bool = False,
 ) -> Work:
     """Return the work of a request: sizes, numbers of frames and steps. Raise PresetError or BadInput."""
     preset = model.preset
@@ -117,4 +129,5 @@ def work_of(
         upscaler_name=upscaler.name if upscaler and network else "",
         schedule=sampled.schedule,
         effort=sampled.effort,
+        ends=ends or request.loop,
     )

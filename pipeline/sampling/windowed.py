@@ -151,13 +151,14 @@ def sample_clip(
 
 
 @torch.no_grad()
-def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> None:
-    """Compute each kind of step of the clip once, on noise, so that a compiler does its work now.
+def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState, last: bool = True) -> None:
+    """Compute each kind of step of a window once, on noise, so that a compiler does its work now.
 
     Args:
         model: The loaded model.
         clip: The parameters.
         state: From `begin` or from a checkpoint; it is not changed.
+        last: It is the video's last window, which has more tokens if it ends with a known picture.
     """
     state, schedule = _to(state, model), _schedule(model, clip)
     generator = torch.Generator("cpu").manual_seed(0)
@@ -167,7 +168,7 @@ def rehearse(model: VideoModel, clip: SamplingParams, state: SamplingState) -> N
 
     known = model.beginning(state.conditioning)
     pinned = 0 if known is None else known.shape[1]
-    window = Window(schedule, clip.guidance, None, None, draw_noise, effort=clip.effort, pinned=pinned)
+    window = Window(schedule, clip.guidance, None, None, draw_noise, effort=clip.effort, pinned=pinned, last=last)
     denoiser = model.denoiser(state.conditioning, clip.family_options, window)
     x = model.noise(clip.plan.frames, clip.width, clip.height, draw_noise)
     for step in clip.effort.telling_steps(schedule.sigmas[:-1].tolist()):

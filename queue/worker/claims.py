@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import FanslymotionError
 from ...models.find import find_model, preset_folder
-from ...pipeline.families import family
+from ...pipeline.families import check_model
 from ...pipeline.hardware import devices
 from ...pipeline.hardware.gpus import GpuWatch
 from ...pipeline.hardware.machine import Machine
@@ -206,7 +206,7 @@ def whole_models(presets: Presets, settings: Settings) -> dict[str, str]:
     for name in presets.models:
         try:
             model = find_model(name, presets, settings)
-            whole = None if model.random else family(model.preset.family).check(model.folder, model.preset)
+            whole = None if model.random else check_model(model.folder, model.preset)
             found[name] = whole.fingerprint if whole else "random"
         except (FanslymotionError, OSError) as e:
             log.debug("%s: %s", name, e)

@@ -209,7 +209,7 @@ class Worker:
         if not busy:
             self._claims.publish(time.monotonic())
         model = self._model_cache.loaded
-        self._loaded_note.write(model.measured_as if model else "")
+        self._loaded_note.write(model.loaded_as if model else "")
         with self.store.errors():
             row = table.get_or_none(table.id == self.id)
         if row is None:  # the row was deleted, or the list was replaced

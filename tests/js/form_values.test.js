@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrival, asked, bestModel, changes, clipSize, costQuery, EMPTY, frameCount, modelsQuery, motionNumber, motionOf, replaced, said, sameOffer, shownRate, sliders, takes, toGet, usable, usual, withListOfLoras } from "../../ui/static/create/form_values.js";
+import { arrival, asked, bestModel, changes, clipSize, costQuery, costTexts, EMPTY, frameCount, modelsQuery, motionNumber, motionOf, replaced, said, sameOffer, shownRate, sliders, takes, toGet, usable, usual, withListOfLoras } from "../../ui/static/create/form_values.js";
 
 const gone = { en: "not here", ru: "нет" };
 const MODES = { best: 25, balanced: 25, fast: 10 };
@@ -169,6 +169,15 @@ test("a LoRA that an earlier version remembered is the first of the list", () =>
   assert.deepEqual(withListOfLoras({ seed: 5, lora: "style", lora_strength: 0.5 }), { seed: 5, loras: [{ name: "style", strength: 0.5 }] });
   assert.deepEqual(withListOfLoras({ seed: 5, lora: null, lora_strength: null }), { seed: 5 });
   assert.deepEqual(withListOfLoras({ loras: [] }), { loras: [] });
+});
+
+test("the cost is asked for with what ends the video, and with texts that the model reads", () => {
+  assert.match(costQuery({ ...EMPTY, loop: true }, undefined), /&loop=true$/);
+  assert.match(costQuery(EMPTY, undefined, true), /&last_photo=true$/);
+  const told = { texts: [{ key: "prompt", own: true }, { key: "negative_prompt", own: true }] };
+  const values = { ...EMPTY, prompt: "waves", negative_prompt: "rain", loras: [{ name: "style", strength: 0.5 }] };
+  assert.deepEqual(costTexts(values, model("ltx", { takes: ["prompt"] }), told), { prompt: "waves", negative_prompt: null, loras: values.loras });
+  assert.deepEqual(costTexts(values, model("svd"), told), { prompt: "", negative_prompt: null, loras: values.loras });
 });
 
 test("a model's own rates decide how many frames there are", () => {

@@ -25,9 +25,18 @@ test("a job's stage has its place; one that runs has left the queue", () => {
 test("only a quality with frames in between smooths", () => {
   const qualities = [{ name: "standard", interpolation: 1 }, { name: "smooth", interpolation: 2 }];
   const smooth = job({ settings: { ...settings, quality: "smooth" } });
-  assert.notEqual(stageName("decoding", job(), qualities), stageName("decoding", smooth, qualities));
-  assert.equal(stageName("sampling", job(), qualities), stageName("sampling", smooth, qualities));
-  assert.equal(stageName("decoding", job(), []), stageName("decoding", smooth, qualities)); // a preset that is gone
+  const options = { qualities, models: [] };
+  assert.notEqual(stageName("decoding", job(), options), stageName("decoding", smooth, options));
+  assert.equal(stageName("sampling", job(), options), stageName("sampling", smooth, options));
+  assert.equal(stageName("decoding", job(), { qualities: [], models: [] }), stageName("decoding", smooth, options)); // a preset that is gone
+});
+
+test("a model that samples as many frames as are shown smooths nothing", () => {
+  const qualities = [{ name: "standard", interpolation: 2 }, { name: "smooth", interpolation: 4 }];
+  const options = { qualities, models: [{ name: "wan", rates: { standard: [24, 1], smooth: [24, 2] } }, { name: "mini", rates: {} }] };
+  const said = (model, quality) => stageName("decoding", job({ settings: { ...settings, model, quality } }), options);
+  assert.notEqual(said("wan", "standard"), said("wan", "smooth"));
+  assert.equal(said("wan", "smooth"), said("mini", "standard"));
 });
 
 test("settings in short; a quality of one's own has its own name", () => {

@@ -20,7 +20,7 @@ from ...queue.suitability import plan_for_workers
 from ...queue.worker.loaded_note import loaded
 from ..context import Studio
 from ..serializers import plan_json
-from .requests import EstimateIn, ModelsEstimateIn, read_query
+from .requests import EstimateIn, LongEstimateIn, ModelsEstimateIn, read_json, read_query
 
 router = APIRouter(prefix="/studio")
 
@@ -31,10 +31,11 @@ class Planner:
     Args:
         studio: The studio.
         photo: Width and height in pixels.
+        ends: The video ends with a picture of its own.
     """
 
-    def __init__(self, studio: Studio, photo: tuple[int, int]) -> None:
-        self._presets, self._settings, self._photo = studio.presets, studio.settings, photo
+    def __init__(self, studio: Studio, photo: tuple[int, int], ends: bool = False) -> None:
+        self._presets, self._settings, self._photo, self._ends = studio.presets, studio.settings, photo, ends
         self._workers = studio.jobs.workers()
         self._loaded = loaded(studio.jobs.store, self._workers)
         self._here: Machine | None = None
@@ -49,6 +50,7 @@ class Planner:
             self._presets,
             loaded=self._loaded,
             here=self._here,
+            ends=self._ends,
         )
         if not plan.machine.host:  # another one is a worker's report
             self._here = plan.machine
@@ -61,13 +63,23 @@ async def estimate(request: Request) -> dict[str, Any]:
 
     `modes` has the seconds of each of the model's modes at that resolution.
     """
+    return await _estimate(request, {})
+
+
+@router.post("/estimate")
+async def estimate_with_texts(request: Request) -> dict[str, Any]:
+    """Estimate the same, with the prompts and LoRAs as the body (`LongEstimateIn`) beside the address's values."""
+    return await _estimate(request, (await read_json(request, LongEstimateIn)).model_dump())
+
+
+async def _estimate(request: Request, texts: Mapping[str, Any]) -> dict[str, Any]:
     studio, asked = request.app.state.studio, read_query(request, EstimateIn)
-    photo = asked.pop("width"), asked.pop("height")
-    wanted = _request(asked)
+    photo, ends = (asked.pop("width"), asked.pop("height")), asked.pop("last_photo")
+    wanted = _request({**asked, **texts})
 
     def look() -> dict[str, Any]:
         studio.presets.model(wanted.model)
-        planner, found = Planner(studio, photo), {}
+        planner, found = Planner(studio, photo, ends), {}
         folder = find_model(wanted.model, studio.presets, studio.settings)
         sampled_steps(wanted, folder.preset)
         for name in studio.presets.resolutions:

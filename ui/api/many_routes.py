@@ -10,8 +10,9 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ...errors import FanslymotionError, NotFound
+from ...messages import Message, msg
 from ..auth.identity import owner_of
-from ..error_response import in_each_language
+from ..error_response import in_each_language, wanted
 from ..exports.zips import Member, is_plain_file, stream_zip
 from .job_routes import JOB_ID, VIDEO_GONE, file_stem
 from .requests import read_json
@@ -21,6 +22,8 @@ router = APIRouter(prefix="/studio")
 MOST = 200
 """Jobs in one request."""
 IDS = rf"^{JOB_ID.pattern}(,{JOB_ID.pattern})*$"
+
+NOT_IN_ZIP = msg("These videos are not in this ZIP:")
 
 JobId = Annotated[str, StringConstraints(pattern=rf"^{JOB_ID.pattern}$")]
 
@@ -45,7 +48,7 @@ async def many(request: Request) -> dict[str, Any]:
 
     The answer's `refused` holds the reasons of failures by id and language. Deleting a job that is gone is no failure.
     """
-    studio, owner, wanted = request.app.state.studio, owner_of(request), await read_json(request, ManyIn)
+    studio, owner, asked = request.app.state.studio, owner_of(request), await read_json(request, ManyIn)
 
     acts: dict[str, Callable[[str], Any]] = {
         "cancel": lambda job_id: studio.jobs.cancel(job_id, owner),
@@ -57,12 +60,12 @@ async def many(request: Request) -> dict[str, Any]:
     def work() -> dict[str, Any]:
         done: list[str] = []
         refused: dict[str, dict[str, str]] = {}
-        for job_id in dict.fromkeys(wanted.jobs):
+        for job_id in dict.fromkeys(asked.jobs):
             try:
-                acts[wanted.act](job_id)
+                acts[asked.act](job_id)
                 done.append(job_id)
             except FanslymotionError as e:
-                if not (isinstance(e, NotFound) and wanted.act == "delete"):
+                if not (isinstance(e, NotFound) and asked.act == "delete"):
                     refused[job_id] = in_each_language(e.message)
         return {"done": done, "refused": refused}
 
@@ -71,17 +74,42 @@ async def many(request: Request) -> dict[str, Any]:
 
 @router.get("/zip")
 async def videos(request: Request, jobs: Annotated[str, Query(max_length=13 * MOST, pattern=IDS)]) -> Response:
-    """Send the videos of several finished jobs as one ZIP. jobs: their ids, separated by commas."""
-    studio, owner = request.app.state.studio, owner_of(request)
+    """Send the videos of several finished jobs as one ZIP.
+
+    A job that was deleted meanwhile, or has no video, is left out and named in a text file in the ZIP.
+
+    Args:
+        request: The request.
+        jobs: Their ids, separated by commas.
+
+    Raises:
+        NotFound: None of them has a video.
+    """
+    studio, owner, language = request.app.state.studio, owner_of(request), wanted(request.scope)
+    left_out: dict[str, Message] = {}
 
     def find() -> list[Member]:
-        found = [studio.jobs.get(job_id, owner) for job_id in dict.fromkeys(jobs.split(","))]
-        there = [job for job in found if job.video is not None and is_plain_file(job.video)]
-        return [Member(f"{file_stem(job)}.mp4", job.video, job.finished or time.time()) for job in there]
+        members: list[Member] = []
+        for job_id in dict.fromkeys(jobs.split(",")):
+            try:
+                job = studio.jobs.get(job_id, owner)
+            except NotFound as e:  # deleted meanwhile, or another login's, which looks the same
+                left_out[job_id] = e.message
+                continue
+            name = f"{file_stem(job)}.mp4"
+            if job.video is not None and is_plain_file(job.video):
+                members.append(Member(name, job.video, job.finished or time.time()))
+            else:
+                left_out[name] = VIDEO_GONE
+        return members
+
+    def tell(gone: list[str]) -> str:
+        lines = [f"{name}: {why.say(language)}" for name, why in (left_out | dict.fromkeys(gone, VIDEO_GONE)).items()]
+        return "\n".join([NOT_IN_ZIP.say(language), "", *lines, ""]) if lines else ""
 
     members = await asyncio.to_thread(find)
     if not members:
         raise NotFound(VIDEO_GONE)
     name = f"fanslymotion-{len(members)}-videos.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return StreamingResponse(stream_zip(members), media_type="application/zip", headers=headers)
+    return StreamingResponse(stream_zip(members, tell), media_type="application/zip", headers=headers)

@@ -92,11 +92,12 @@ _PHOTO: dict[str, Any] = {
     "width": (int, Field(1600, ge=1, le=10_000)),
     "height": (int, Field(900, ge=1, le=10_000)),
 }
-EstimateIn = create_model("EstimateIn", **_ASKED, **_PHOTO)
-"""What an estimate is asked for: a form's settings at every resolution, and the photo's size in pixels.
-
-Without the LoRAs, which change nothing of it.
-"""
+EstimateIn = create_model("EstimateIn", **_ASKED, **_PHOTO, last_photo=(bool, False))
+"""What an estimate is asked for: a form's settings at every resolution, the photo's size in pixels, and whether the
+video ends with a picture of its own."""
+_LONG: dict[str, Any] = {name: _FIELDS[name] for name in (*TEXTS, "loras")}
+LongEstimateIn = create_model("LongEstimateIn", __base__=_Asked, **_LONG)
+"""What may be too long for an address. A model that is loaded is loaded again for another prompt, or other LoRAs."""
 
 _FOR_MODELS = {name: kind for name, kind in _ASKED.items() if name != "model"}
 ModelsEstimateIn = create_model("ModelsEstimateIn", resolution=(Word, ...), **_FOR_MODELS, **_PHOTO)

@@ -3,7 +3,7 @@
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -11,6 +11,10 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 CHUNK = 1 << 20
 FIRST_TIME, LAST_TIME = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
 """Years, months, … seconds that a zip can hold. A clock that was wrong has other ones."""
+
+
+LEFT_OUT = "left-out.txt"
+"""Name of the text that says which videos are not in the zip, and why."""
 
 
 class Member(NamedTuple):
@@ -53,18 +57,36 @@ def is_plain_file(path: Path) -> bool:
         return False
 
 
-def stream_zip(members: list[Member]) -> Iterator[bytes]:
+def stream_zip(members: list[Member], tell: Callable[[list[str]], str] | None = None) -> Iterator[bytes]:
     """Yield a ZIP in pieces. Videos are stored uncompressed, as they do not get smaller.
+
+    Args:
+        members: Its files.
+        tell: Called with the names of those that have gone before their turn; returns what `LEFT_OUT` says, the zip's
+            last file, or "" for no such file. None = nothing may be left out.
 
     Raises:
         OSError: A file has gone meanwhile; the ZIP is then incomplete, which browsers report.
     """
     pending = _Pending()
+    gone: list[str] = []
     with ZipFile(pending, "w", ZIP_STORED) as archive:  # type: ignore[arg-type]
         for member in members:
-            info = ZipInfo(member.name, min(max(time.localtime(member.time)[:6], FIRST_TIME), LAST_TIME))
-            with member.path.open("rb") as source, archive.open(info, "w", force_zip64=True) as to:
+            try:
+                source = member.path.open("rb")
+            except OSError:
+                if tell is None:
+                    raise
+                gone.append(member.name)
+                continue
+            with source, archive.open(_info(member.name, member.time), "w", force_zip64=True) as to:
                 while data := source.read(CHUNK):
                     to.write(data)
                     yield pending.take()
+        if text := tell(gone) if tell else "":
+            archive.writestr(_info(LEFT_OUT, time.time()), text.encode())
     yield pending.take()
+
+
+def _info(name: str, seconds: float) -> ZipInfo:
+    return ZipInfo(name, min(max(time.localtime(seconds)[:6], FIRST_TIME), LAST_TIME))

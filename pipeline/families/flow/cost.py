@@ -46,6 +46,9 @@ def in_pieces(now: MemoryPlan) -> bool:
     return now.chunked and now.offload is not Offload.SEQUENTIAL
 
 
+BESIDE_ENCODER = 1.0
+"""Seconds until the photo is encoded beside the encoder itself: the first kernels, and the weights on their way."""
+
 CACHED = 0.02
 """A pass that uses the blocks' residual again, as a share of a whole one. Computed: the most of it is Wan's time
 embedding, which each token has, 7 · 3072² of 5 billion parameters."""
@@ -77,6 +80,7 @@ class TokenCost:
         encoder: The same for encoding the photo, one frame.
         decoder_channels: See `decoder`.
         decoder_operations: Of the decoder per pixel and frame, with these channels.
+        encoder_operations: Of the encoder per pixel and frame, with the decoder's channels.
         together: Returns the number of frames that the decoder holds at once.
         computed: Returns the number of frames that it computes in all, including discarded ones.
         texts: Tokens that the text encoder reads, of all prompts together.
@@ -86,6 +90,8 @@ class TokenCost:
             layers.
         kept: Returns the bytes of RAM for decoded frames that wait for others.
         passes: Returns the cost of each step of a window, as a share of a guided one; see `step_weights`.
+        encoded: Returns the number of frames that are encoded of the photo.
+        end: Additional latent frames of tokens in the last window of a video that ends with a known picture.
     """
 
     patch: int
@@ -95,6 +101,7 @@ class TokenCost:
     encoder: float
     decoder_channels: int
     decoder_operations: float
+    encoder_operations: float
     together: Callable[[MemoryPlan], float]
     computed: Callable[[MemoryPlan], float]
     texts: int
@@ -103,6 +110,8 @@ class TokenCost:
     kept: Callable[[MemoryPlan], int] = lambda now: 0
     passes: Callable[[MemoryPlan], Sequence[float]] = lambda now: [1.0] * now.work.steps
     texts_away: int = 0
+    encoded: Callable[[MemoryPlan], int] = lambda now: 1
+    end: int = 0
 
     def forecast(self, now: MemoryPlan) -> Forecast:
         """Estimate the memory and time of a plan; see `Forecast`."""
@@ -118,10 +127,10 @@ class TokenCost:
             "transformer": int(model.unet * INT8) if model.int8 else model.packed_bytes + plain,
         }
 
-    def tokens(self, now: MemoryPlan) -> int:
-        """Return the number of tokens of a window."""
+    def tokens(self, now: MemoryPlan, end: bool = False) -> int:
+        """Return the number of tokens of a window. end: the window ends with a known picture."""
         side = now.model.factor * self.patch
-        return windows(now).frames * (now.width // side) * (now.height // side)
+        return (windows(now).frames + self.end * end) * (now.width // side) * (now.height // side)
 
     def peak(self, now: MemoryPlan, stage: Stage) -> int:
         """Estimate the peak bytes of a stage on the computing device."""
@@ -147,30 +156,44 @@ class TokenCost:
     def seconds(self, now: MemoryPlan) -> dict[Stage, float]:
         """Estimate the seconds of each stage, with the model not loaded and the prompt not encoded."""
         kind, speed = "cpu" if now.device == "cpu" else "cuda", operations_a_second(now)
-        one = self.operations(now) / speed * SLOWER[now.offload]
-        if kind == "cuda":
-            one = max(one, LAUNCH)
+
+        def step(end: bool) -> float:
+            one = self.operations(now, end) / speed * SLOWER[now.offload]
+            return max(one, LAUNCH) if kind == "cuda" else one
+
         pixels = self.computed(now) * now.width * now.height
         decode = self.decoder_operations * self._width(now) ** 2 * pixels / speed / DECODE_SPEED[kind]
         beside, alone = finish_seconds(now)
         text = 2 * now.model.text_encoder * (self.texts + self.texts_away * now.work.guided) / speed
         return {
             Stage.LOADING: STARTING[kind] + sum(self.weights(now).values()) / READING[kind] + text,
-            Stage.CONDITIONING: 1.0,
-            Stage.SAMPLING: one * windows(now).count * sum(self.step_weights(now)),
+            Stage.CONDITIONING: BESIDE_ENCODER + self.encoding(now),
+            Stage.SAMPLING: (step(False) * (windows(now).count - 1) + step(now.work.ends))
+            * sum(self.step_weights(now)),
             **decoding_and_saving(now, decode, beside, alone, upscale_seconds(now, self.tile_side(now))),
         }
+
+    def encoding(self, now: MemoryPlan) -> float:
+        """Estimate the seconds in which the photo is encoded, with the frames that belong to it."""
+        kind = "cpu" if now.device == "cpu" else "cuda"
+        pixels = self.encoded(now) * now.width * now.height
+        operations = self.encoder_operations * self._width(now) ** 2 * pixels
+        return operations / operations_a_second(now) / DECODE_SPEED[kind]
 
     def step_weights(self, now: MemoryPlan) -> Sequence[float]:
         """Return the cost of each step, as a share of a full one."""
         return self.passes(now)
 
-    def operations(self, now: MemoryPlan) -> float:
+    def operations(self, now: MemoryPlan, end: bool = False) -> float:
         """Count the operations of a step: linear layers grow with the tokens, attention with their square.
 
         Quantised weights are expanded in each pass, and for each chunk of tokens.
+
+        Args:
+            now: The plan.
+            end: The window ends with a known picture.
         """
-        count, model = self.tokens(now), now.model
+        count, model = self.tokens(now, end), now.model
         times = -(-count * model.channels // PIECE) if in_pieces(now) else 1
         expansion = EXPANSION * model.packed_numbers * times
         return (2 * model.unet * count + 4 * model.attention * count**2 + expansion) * (2 if now.guided else 1)
@@ -185,7 +208,7 @@ class TokenCost:
             # One layer at a time in the numbers of its input.
             layer = 4 * model.channels**2 if model.int8 or model.packed_bytes else 0
             expanding = min(EXPANDING, 20 * layer) if model.packed_bytes else 0
-            whole = self.tokens(now) * model.channels
+            whole = self.tokens(now, now.work.ends) * model.channels
             held = whole * self.widths
             if in_pieces(now):
                 held = min(held, whole * self.whole_widths + min(whole, PIECE) * self.widths)

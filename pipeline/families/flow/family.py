@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ....errors import ModelError
 from ....messages import codes, msg
 from ....presets import Mode, ModelPreset
-from ....presets.options import MotionName
+from ....presets.options import MotionName, ScheduleName, SolverName
 from .. import base
 from ..base import Component, ModelFiles, ModelFolder, ModelSize, Role
 from ..prompts import prompt_key
@@ -30,10 +30,12 @@ class FlowFamily(ABC):
     Attributes:
         folders: Describes its folders.
         random_size: Width, height and frames of the untrained stand-in.
+        schedules: See `Family`.
     """
 
     folders: FlowFolders
     random_size: Mapping[str, int]
+    schedules: Mapping[ScheduleName, tuple[SolverName, ...]]
 
     components: tuple[Component, ...] = (
         Component(TEXT_ENCODER, Role.TEXT),

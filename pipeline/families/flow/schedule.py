@@ -1,16 +1,13 @@
 """Give the noise levels of a distilled model: fixed ones, from the preset."""
 
-from typing import Literal
-
 import torch
 
+from ....presets.options import SolverName
 from ..base import NoiseSchedule
 from .levels import TRAIN_STEPS, stretched
 
 
-def fixed_schedule(
-    sigmas: tuple[float, ...], steps: int, solver: Literal["euler", "unipc", "lcm"] = "euler"
-) -> NoiseSchedule:
+def fixed_schedule(sigmas: tuple[float, ...], steps: int, solver: SolverName = "euler") -> NoiseSchedule:
     """Return the preset's levels, or as many as wanted on the straight lines between them.
 
     Args:

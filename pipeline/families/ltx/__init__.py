@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....presets import ModelPreset
-from ....presets.options import LAST_PHOTO
+from ....presets.options import LAST_PHOTO, ScheduleName, SolverName
 from ...request import VideoRequest
 from .. import base
 from ..base import CostModel, Geometry, ModelFolder, Offload, Savings
@@ -34,6 +34,11 @@ class LtxVideo(FlowFamily):
         "width": random_model.WIDTH,
         "height": random_model.HEIGHT,
         "frames": random_model.FRAMES,
+    }
+    schedules: Mapping[ScheduleName, tuple[SolverName, ...]] = {
+        "fixed": ("euler", "lcm"),
+        "flow": ("euler",),
+        **dict.fromkeys(OWN_LEVELS, ("euler",)),
     }
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("LTXVideoTransformerBlock",)}
     geometry = Geometry(multiple=32, stride=STRIDE, overlap=5, guidance_cap=None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ....errors import ModelError
 from ....presets import Mode, ModelPreset
-from ....presets.options import MotionName
+from ....presets.options import MotionName, ScheduleName, SolverName
 from ...request import VideoRequest
 from .. import base
 from ..base import Component, CostModel, Geometry, ModelFiles, ModelFolder, ModelSize, Offload, Role, Savings
@@ -44,6 +44,7 @@ class StableVideoDiffusion:
         "balanced": Mode(guidance_above=LOW_NOISE, full_every=3),
         "fast": Mode(steps=10, schedule="ays", guidance_above=LOW_NOISE),
     }
+    schedules: Mapping[ScheduleName, tuple[SolverName, ...]] = {"karras": ("euler",), "ays": ("euler",)}
     blocks: Mapping[str, tuple[str, ...]] = {"unet": BLOCKS, "vae.decoder": BLOCKS}
     geometry = Geometry(multiple=8)
     half_dtype = "float16"

@@ -47,6 +47,10 @@ ENCODE_BYTES = 3200
 an H100: 1.73 GiB at 1024×576."""
 UNET_FLOP = 0.184
 """Operations of a UNet pass per latent pixel and frame, as a multiple of its parameters. Attention comes on top."""
+ENCODE_FLOP = 0.045
+"""Operations of encoding the photo per pixel, as a multiple of the VAE's parameters. Counted at 1024×576."""
+CLIP_TOKENS = 257
+"""Of the photo as the image encoder reads it: two operations of each with each of its parameters."""
 DECODE_FLOP = 0.118
 """Operations of a decode per pixel and frame, as a multiple of the VAE's parameters."""
 SMALL_DECODER = {"bfloat16": 0.4, "float32": 0.75}
@@ -60,6 +64,8 @@ PATCH_BYTES = 120
 """Its activations in 4-byte numbers: bytes per pixel and frame decoded together, measured on a CPU at 1024×576."""
 CACHED, CACHED_SMALL = 0.31, 0.33
 """What a cached step (deep_cache.py) takes of a whole one: 0.185 of 0.590 s on an H100; `mini` on two cores."""
+BESIDE_ENCODERS = 1.0
+"""Seconds beside the encoders themselves until the photo is encoded: first kernels, and weights on their way."""
 WARM_UP = 0.6
 """Seconds of the decoding stage on a GPU beyond its frames: first kernels, copies, checks. Of six jobs on an H100."""
 TWO_PASSES = 1.1
@@ -188,10 +194,16 @@ def seconds(now: MemoryPlan) -> dict[Stage, float]:
     beside, alone = finish_seconds(now)
     return {
         Stage.LOADING: STARTING[kind] + sum(weights(now).values()) / READING[kind],
-        Stage.CONDITIONING: 1.0,
+        Stage.CONDITIONING: BESIDE_ENCODERS + _encoding(now) / speed / DECODE_SPEED[kind],
         Stage.SAMPLING: one * passes,
         **decoding_and_saving(now, decode, beside, alone, upscale_seconds(now, tile_side(now))),
     }
+
+
+def _encoding(now: MemoryPlan) -> float:
+    """Count the operations of encoding the photo: by the image encoder, and by the VAE in 4-byte numbers on a GPU."""
+    vae = (now.model.vae - now.model.patch_decoder) * ENCODE_FLOP * now.width * now.height
+    return 2 * CLIP_TOKENS * now.model.image_encoder + vae * (2 if now.dtype == "float16" else 1)
 
 
 def step_weights(now: MemoryPlan) -> list[float]:

@@ -7,7 +7,6 @@ from typing import Any
 from ....errors import ModelError
 from ....messages import Message, codes, msg
 from ....presets import ModelPreset
-from ....presets.options import ScheduleName
 from ..base import ModelFiles
 from ..base import ModelFolder as ModelFolder  # tests and benches take all of a folder from here
 from ..weights.folders import fingerprint, plain_preset, read_json, weight_variants
@@ -33,10 +32,6 @@ CONFIGS = {
 }
 PATCH_CONFIG = f"{PATCH_DECODER}/config.json"
 CLASSES = {UNET: "UNetSpatioTemporalConditionModel", VAE: "AutoencoderKLTemporalDecoder"}
-
-
-SCHEDULES: tuple[ScheduleName, ...] = ("karras", "ays")
-"""Spacings of the noise levels that these models can be sampled with, by Euler's steps."""
 
 
 def folder_preset(folder: Path) -> ModelPreset:
@@ -103,22 +98,9 @@ def check_folder(folder: Path, preset: ModelPreset | None = None) -> ModelFiles:
                 ),
                 code=codes.WRONG_SETTING,
             )
-    if preset is not None:
-        _check_sampling(preset)
     weights = WEIGHTS | ({PATCH_DECODER: WEIGHTS[VAE]} if (folder / PATCH_CONFIG).is_file() else {})
     variants = {part: weight_variants(folder / part, stem, VARIANTS, remedy) for part, stem in weights.items()}
     return ModelFiles(variants, fingerprint(folder, [folder]))
-
-
-def _check_sampling(preset: ModelPreset) -> None:
-    """Refuse levels, and with them solvers, of other families: they would not be followed."""
-    schedule = preset.sampling.schedule
-    if schedule not in SCHEDULES:
-        what, known = f"{preset.name}: sampling.schedule", ", ".join(SCHEDULES)
-        raise ModelError(
-            msg("{what} is {name!r}; choose one of {known}", what=what, name=schedule, known=known),
-            code=codes.WRONG_SETTING,
-        )
 
 
 def _remedy(folder: Path, preset: ModelPreset | None) -> Message:

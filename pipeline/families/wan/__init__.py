@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....presets import ModelPreset
+from ....presets.options import ScheduleName, SolverName
 from ...request import VideoRequest
 from .. import base
 from ..base import CostModel, Geometry, ModelFolder, Offload, Savings
@@ -28,6 +29,10 @@ class Wan(FlowFamily):
     folders = FOLDERS
     takes = (*FlowFamily.takes, "negative_prompt")
     random_size: Mapping[str, int] = {"width": random_model.WIDTH, "height": random_model.HEIGHT, "frames": FRAMES}
+    schedules: Mapping[ScheduleName, tuple[SolverName, ...]] = {
+        "flow": ("euler", "unipc"),
+        "fixed": ("euler", "lcm"),
+    }
     blocks: Mapping[str, tuple[str, ...]] = {"transformer": ("WanTransformerBlock",)}
     geometry = Geometry(multiple=2 * SIDE, stride=STRIDE, overlap=1, guidance_cap=None)
     cost: CostModel = COST

@@ -51,6 +51,7 @@ COST = TokenCost(
     encoder=1200,
     decoder_channels=DECODER,
     decoder_operations=18.5e6,  # counted likewise
+    encoder_operations=4.6e6,  # counted likewise, of one frame
     together=frames_together,
     computed=frames_computed,
     kept=bytes_kept,

@@ -2,6 +2,7 @@
 
 import torch
 
+from ....presets.options import SolverName
 from ..base import NoiseSchedule
 from ..flow.levels import TRAIN_STEPS, shift_level
 from ..flow.schedule import fixed_schedule
@@ -22,7 +23,7 @@ def distilled_schedule(steps: int, shift: float) -> NoiseSchedule:
     return fixed_schedule(tuple(shift_level(even, shift).tolist()), steps)
 
 
-def noise_schedule(steps: int, shift: float, solver: str) -> NoiseSchedule:
+def noise_schedule(steps: int, shift: float, solver: SolverName) -> NoiseSchedule:
     """Return the levels and times of diffusers' UniPCMultistepScheduler with flow sigmas, for either solver.
 
     Args:
@@ -34,4 +35,4 @@ def noise_schedule(steps: int, shift: float, solver: str) -> NoiseSchedule:
     sigmas = torch.tensor([*levels, 0.0], dtype=torch.float64).to(torch.float32)
     # Whole numbers, cut off: what the model is told in the stock pipeline.
     times = torch.tensor([float(int(level * TRAIN_STEPS)) for level in levels])
-    return NoiseSchedule(sigmas, times, torch.tensor(1.0), "unipc" if solver == "unipc" else "euler")
+    return NoiseSchedule(sigmas, times, torch.tensor(1.0), solver)

@@ -15,7 +15,7 @@ from ..flow.folder import TEXT_ENCODER, TRANSFORMER, VAE
 from ..forecast import windows
 from ..wan.cost import bytes_kept, frames_computed, frames_together
 from ..wan.levels import shifted
-from .folder import DECODER, SAMPLING
+from .folder import DECODER, SAMPLING, STRIDE
 
 DECODER_BYTES = 4700
 """Bytes per pixel and frame, of four that are decoded together. Counted over a pass of the real architecture without
@@ -27,6 +27,11 @@ ENCODER_BYTES = 11_000
 def in_turn(now: MemoryPlan) -> bool:
     """Tell whether each transformer is read from the disk when its turn comes. A step on a CPU takes far longer."""
     return now.in_turn or now.device == "cpu"
+
+
+def frames_encoded(now: MemoryPlan) -> int:
+    """Return the frames of a whole window: the photo, and the empty ones behind it."""
+    return 1 + STRIDE * -(-(now.model.frames - 1) // STRIDE)
 
 
 @dataclass(frozen=True)
@@ -43,11 +48,16 @@ class A14BCost(TokenCost):
         return PROCESS + max(parts[TEXT_ENCODER], parts[VAE] + held + detail)
 
     def seconds(self, now: MemoryPlan) -> dict[Stage, float]:
-        """Estimate the seconds of each stage; the transformers are read while the video is sampled."""
-        found = super().seconds(now)
+        """Estimate the seconds of each stage; the transformers are read while the video is sampled.
+
+        A later window begins with the earlier one's last frame, and the last one may end with a picture: both are
+        encoded then.
+        """
+        found, count = super().seconds(now), windows(now).count
         one = self.weights(now)[TRANSFORMER] / READING["cpu" if now.device == "cpu" else "cuda"]
         found[Stage.LOADING] -= one
-        found[Stage.SAMPLING] += 2 * one * (windows(now).count if in_turn(now) else 1)
+        found[Stage.SAMPLING] += 2 * one * (count if in_turn(now) else 1)
+        found[Stage.SAMPLING] += self.encoding(now) * max(count - 1, now.work.ends)
         return found
 
 
@@ -60,6 +70,8 @@ COST = A14BCost(
     encoder=ENCODER_BYTES,
     decoder_channels=DECODER,
     decoder_operations=8.6e6,  # counted likewise
+    encoder_operations=5.1e6,  # counted likewise
+    encoded=frames_encoded,
     together=frames_together,
     computed=frames_computed,
     kept=bytes_kept,

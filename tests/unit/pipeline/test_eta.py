@@ -56,6 +56,28 @@ def test_unknown_until_measured_and_then_from_this_job() -> None:
     assert clock.eta > 9 * 100
 
 
+def test_what_was_done_in_vain_is_time_but_no_measurement() -> None:
+    hand = Hand()
+    clock = JobClock(UNITS, dict.fromkeys(UNITS, 1.0), hand)
+    for stage, seconds in ((Stage.DECODING, 300.0), (Stage.SAVING, 50.0)):
+        clock.enter(stage)
+        hand.now += seconds
+        if stage is Stage.DECODING:
+            clock.done(10)
+    clock.start_over({Stage.DECODING: 0.5, Stage.SAVING: 2.0})
+    share = clock.share
+    assert clock.eta == pytest.approx(1 + 1 + 10 + 20 * 0.5 + 2.0), "at the new pace, all of it"
+    for stage, seconds in ((Stage.DECODING, 12.0), (Stage.SAVING, 3.0)):
+        clock.enter(stage)
+        assert clock.share >= share
+        hand.now += seconds
+        clock.done(UNITS[stage])
+    clock.leave()
+    assert clock.seconds == pytest.approx({Stage.DECODING: 312.0, Stage.SAVING: 53.0})
+    found = {stage: figure.seconds for stage, figure in clock.figures().items()}
+    assert found == pytest.approx({Stage.DECODING: 12.0 / 20, Stage.SAVING: 3.0})
+
+
 def test_the_share_never_falls_when_steps_slow_down() -> None:
     hand, shares = Hand(), []
     clock = JobClock(UNITS, {Stage.SAMPLING: 0.1}, hand)

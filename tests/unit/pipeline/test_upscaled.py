@@ -1,5 +1,6 @@
 """Whole jobs through a learned upscaler: interrupted, without memory, without the photo's detail, and its record."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 from fanslymotion.errors import BadInput, HandBack
 from fanslymotion.messages import msg
 from fanslymotion.models.find import find_model, find_upscaler
+from fanslymotion.pipeline.eta import JobClock
 from fanslymotion.pipeline.families.svd.cost import forecast
+from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.media import upscale
 from fanslymotion.pipeline.media.mp4 import probe, read_metadata
 from fanslymotion.pipeline.media.upscale.upscaler import Upscaler
@@ -85,6 +88,35 @@ def test_without_memory_the_video_is_plain_and_says_so(
     plain = run(replace(fast, upscaler=None), work=tmp_path / "w", out=tmp_path / "plain.mp4")
     assert msg(GAVE_UP, label="Own") in again.warnings
     assert probe(again.path).frames == probe(plain.path).frames == probe(result.path).frames == 12
+
+
+def test_what_an_upscaler_took_in_vain_is_no_measurement(
+    run, fast: VideoRequest, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The video is plain, and was decoded twice: its times are those of a plain one, of the second try."""
+    hand = [0.0]
+
+    def full(self: Upscaler, frame: object, tile: object) -> None:
+        hand[0] += 1000.0
+        raise RuntimeError("CUDA error: out of memory")
+
+    clock = time.monotonic
+    with monkeypatch.context() as patch:
+        patch.setattr(upscale.upscaler.Upscaler, "_run", full)
+        patch.setattr(JobClock.__init__, "__defaults__", (None, lambda: clock() + hand[0], lambda: 0, None, False))
+        result = run(fast)
+    assert hand[0]
+    plain = Measurements(settings.home).read().figures
+    for stage in ("decoding", "saving"):
+        (figure,) = [figure for key, figure in plain.items() if f"|{stage}|" in key]
+        assert figure.seconds < 1000
+    assert not [key for key in plain if " own|" in key]
+    assert sum(result.stage_seconds[stage] for stage in ("decoding", "saving")) > 1000, "but it was waited for"
+    again = run(fast, out=tmp_path / "again.mp4")  # by the note of the first try
+    assert again.warnings
+    assert Measurements(settings.home).read().figures.keys() == plain.keys()
+    run(fast, out=tmp_path / "new.mp4", work=tmp_path / "new")
+    assert [key for key in Measurements(settings.home).read().figures if " own|" in key], "what tells them apart"
 
 
 def test_where_nothing_is_enlarged_it_has_nothing_to_do(

@@ -94,6 +94,46 @@ def test_file_saved_by_windows_notepad_is_read(settings):
 
 
 @pytest.mark.parametrize(
+    ("model", "interpolation", "rate"),
+    [
+        ("svd", 8, (6, 8)),
+        ("wan-5b", 1, (24, 1)),
+        ("wan-5b", 2, (24, 1)),  # as Standard
+        ("wan-5b", 4, (24, 2)),  # as Smooth
+        ("wan-5b", 8, (24, 4)),  # twice as smooth as Smooth
+        ("wan-14b-fast", 4, (16, 2)),
+        ("ltx-2b", 2, (12, 2)),
+        ("ltx-2b", 8, (24, 4)),
+    ],
+)
+def test_a_quality_of_the_users_gets_the_models_own_rate(settings, model, interpolation, rate):
+    """As the quality nearest to it. A model that samples 24 frames a second would be slow motion at six."""
+    write(settings, "qualities.toml", f'[mine]\nlabel = "Mine"\ninterpolation = {interpolation}\n')
+    presets = load_presets(settings)
+    found = presets.rate(presets.model(model), presets.duration(6), presets.quality("mine"))
+    assert (found.fps, found.interpolation) == rate
+    assert presets.rate(None, presets.duration(6), presets.quality("mine")).fps == 6, "of a model that is gone"
+
+
+def test_a_model_may_give_the_rate_of_one_quality_alone(settings):
+    write(settings, "models/mine.toml", FOLDER + "[rates.smooth]\nfps = 24\n")
+    write(
+        settings, "qualities.toml", '[more]\nlabel = "x"\ninterpolation = 8\n[less]\nlabel = "y"\ninterpolation = 2\n'
+    )
+    presets = load_presets(settings)
+    found = {
+        name: presets.rate(presets.model("mine"), presets.duration(6), one) for name, one in presets.qualities.items()
+    }
+    assert {name: (one.fps, one.interpolation) for name, one in found.items()} == {
+        "standard": (6, 2),
+        "smooth": (24, 1),
+        "sampled": (6, 1),
+        "more": (24, 2),  # as Smooth
+        "less": (6, 2),  # as Standard
+    }
+
+
+@pytest.mark.parametrize(
     ("name", "text", "says"),
     [
         ("resolutions.toml", "[480p]\nwidth = 850\n", ["480p: width = 850", "multiple of 8"]),

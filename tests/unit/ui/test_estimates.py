@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fanslymotion.pipeline.request import VideoRequest
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.queue import suitability
 from fanslymotion.ui.context import Studio
 from starlette.testclient import TestClient
@@ -57,3 +59,36 @@ def test_the_machine_is_looked_at_once(browser: Browser, monkeypatch: pytest.Mon
     assert len(machines) == len(told)
     assert machines[0] is None
     assert None not in machines[1:]
+
+
+def test_prompts_loras_and_the_last_picture_count(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loaded model is loaded again for another prompt or LoRA. These are too long for an address."""
+    asked: list[tuple[VideoRequest, bool]] = []
+    plan_request = suitability.plan_request
+
+    def look(request: VideoRequest, *args: Any, **options: Any) -> Any:
+        asked.append((request, options["ends"]))
+        return plan_request(request, *args, **options)
+
+    monkeypatch.setattr(suitability, "plan_request", look)
+    query = {"model": "ltx-2b", "seconds": "6", "quality": "standard", "last_photo": "true"}
+    body = {"prompt": "волны " * 1500, "negative_prompt": None, "loras": [{"name": "style", "strength": 0.5}]}
+    client = browser(ANNA)
+    told = client.post("/studio/estimate", params=query, json=body)
+    assert told.json()["720p"]["seconds"] > 0
+    assert {(one.prompt, one.loras, ends) for one, ends in asked} == {
+        (body["prompt"], (LoraChoice("style", 0.5),), True)
+    }
+    wrong = client.post("/studio/estimate", params=query, json={"prompt": "x" * 10_001})
+    assert (wrong.status_code, "prompt" in wrong.text) == (400, True)
+    assert client.post("/studio/estimate", params=query, json={"steps": 3}).status_code == 400
+
+
+def test_the_form_is_told_the_models_own_rate_of_a_quality_of_the_users(browser: Browser, studio: Studio) -> None:
+    (studio.settings.presets_dir / "qualities.toml").write_text(
+        '[mine]\nlabel = "Mine"\ninterpolation = 4\n', encoding="utf-8"
+    )
+    client = browser(ANNA)
+    told = {model["name"]: model["rates"] for model in client.get("/studio/options").json()["models"]}
+    assert told["wan-5b"] == {"standard": [24, 1], "smooth": [24, 2], "sampled": [24, 1], "mine": [24, 2]}
+    assert told["svd-xt"] == {}, "those of the length and the quality"

@@ -11,7 +11,7 @@ import pytest
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.types import Job
 from fanslymotion.ui.context import Studio
-from fanslymotion.ui.exports.zips import CHUNK, Member, stream_zip
+from fanslymotion.ui.exports.zips import CHUNK, LEFT_OUT, Member, stream_zip
 from starlette.testclient import TestClient
 
 from .conftest import ANNA, BEN
@@ -57,7 +57,11 @@ def test_nobody_elses(browser: Browser, studio: Studio, done: Callable[..., Job]
     for act in ("delete", "favourite", "cancel"):
         assert many(browser(ANNA), act, bens)["done"] == []
     assert studio.jobs.get(bens).favourite is False
-    assert browser(ANNA).get(f"/studio/zip?jobs={mine},{bens}").status_code == 404
+    with zipfile.ZipFile(io.BytesIO(browser(ANNA).get(f"/studio/zip?jobs={mine},{bens}").content)) as archive:
+        video, text = archive.namelist()
+        assert mine in video
+        assert f"{bens}: there is no job" in archive.read(text).decode(), "as if it had been deleted"
+    assert browser(ANNA).get(f"/studio/zip?jobs={bens}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -84,13 +88,43 @@ def test_a_zip_of_several_videos(browser: Browser, done: Callable[..., Job]) -> 
     assert 'filename="fanslymotion-2-videos.zip"' in answer.headers["content-disposition"]
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == [f"её фото-{jobs[0].id}.mp4", f"two-{jobs[1].id}.mp4"]
-        for job, name in zip(jobs, archive.namelist(), strict=True):
+        assert archive.namelist() == [f"её фото-{jobs[0].id}.mp4", f"two-{jobs[1].id}.mp4", LEFT_OUT]
+        assert f"gone-{gone.id}.mp4: the video of this job is gone" in archive.read(LEFT_OUT).decode()
+        for job, name in zip(jobs, archive.namelist()[:2], strict=True):
             assert job.video
             assert archive.read(name) == job.video.read_bytes()
         assert archive.infolist()[0].date_time[0] == 2023
     assert browser(BEN).get(f"/studio/zip?jobs={gone.id}").status_code == 404
     assert browser(BEN).get("/studio/zip?jobs=../x").status_code in (400, 422)
+
+
+def test_a_job_that_was_deleted_meanwhile_is_named_in_the_zip(
+    browser: Browser, studio: Studio, done: Callable[..., Job]
+) -> None:
+    client, (kept, deleted) = browser(BEN), (done("ben", "kept.jpg"), done("ben", "deleted.jpg"))
+    assert many(client, "delete", deleted.id)["done"]
+    answer = client.get(f"/studio/zip?jobs={deleted.id},{kept.id}", headers={"Accept-Language": "ru"})
+    assert 'filename="fanslymotion-1-videos.zip"' in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == [f"kept-{kept.id}.mp4", LEFT_OUT]
+        text = archive.read(LEFT_OUT).decode()
+    assert deleted.id in text
+    assert text.startswith("Этих видео нет в этом ZIP:")
+    assert client.get(f"/studio/zip?jobs={deleted.id}").status_code == 404
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/studio/zip?jobs={kept.id}").content)) as archive:
+        assert archive.namelist() == [f"kept-{kept.id}.mp4"], "nothing is said where nothing is missing"
+
+
+def test_a_video_that_goes_before_its_turn_is_left_out(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).write_bytes(name.encode())
+    pieces = stream_zip([Member(name, tmp_path / name, 1e9) for name in "abc"], lambda gone: f"not {gone}")
+    first = next(pieces)
+    (tmp_path / "b").unlink()
+    with zipfile.ZipFile(io.BytesIO(first + b"".join(pieces))) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["a", "c", LEFT_OUT]
+        assert archive.read(LEFT_OUT) == b"not ['b']"
 
 
 def test_a_link_is_not_followed(browser: Browser, done: Callable[..., Job], tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ import { language, t } from "../lib/catalogue.js";
 import { h, setText, show } from "../lib/dom.js";
 import { duration, memory } from "../lib/format.js";
 import { call } from "../lib/net.js";
-import { costQuery } from "./form_values.js";
 
 /** @import { Segments } from "./segments.js" */
-/** @import { Cost, FormValues, Photo } from "../types.d.ts" */
+/** @import { Cost, FormValues } from "../types.d.ts" */
 
 const PAUSE_MS = 250; // after the last change
 const AGAIN_MS = 2000; // after a question that was not answered
@@ -19,7 +18,8 @@ export class Costs {
     this.arrived = arrived;
     /** @type {Record<string, Cost> | null} */
     this.known = null; // by resolution
-    this.asked = "";
+    this.asked = this.query = "";
+    this.texts = {};
     /** @type {number | undefined} */
     this.asking = undefined;
     this.why = h("p");
@@ -30,11 +30,11 @@ export class Costs {
     this.elements = [this.device, this.fault];
   }
 
-  /** Ask a moment after the last change. Whether there is nothing new to ask. @param {FormValues} values @param {Photo} [photo] */
-  ask(values, photo) {
-    const wanted = costQuery(values, photo);
+  /** Ask a moment after the last change. Whether there is nothing new to ask. @param {string} query `costQuery` @param {object} texts `costTexts` */
+  ask(query, texts) {
+    const wanted = `${query}\n${JSON.stringify(texts)}`;
     if (wanted === this.asked) return true;
-    this.asked = wanted;
+    [this.asked, this.query, this.texts] = [wanted, query, texts];
     this.later(PAUSE_MS);
     return false;
   }
@@ -53,7 +53,7 @@ export class Costs {
   /** An answer to an earlier question is dropped, whether it is one or none. @param {string} wanted */
   async look(wanted) {
     try {
-      const found = await call(`studio/estimate?${wanted}`);
+      const found = await call(`studio/estimate?${this.query}`, { method: "POST", body: this.texts });
       if (wanted !== this.asked) return;
       this.known = found;
       this.arrived();

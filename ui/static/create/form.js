@@ -9,7 +9,7 @@ import { call } from "../lib/net.js";
 import { recall, remember } from "../lib/storage.js";
 import { Costs } from "./costs.js";
 import { FormFields } from "./form_fields.js";
-import { arrival, asked, EMPTY, knownSize, offers, replaced, said, sameOffer, usable, withListOfLoras } from "./form_values.js";
+import { arrival, asked, costQuery, costTexts, EMPTY, knownSize, offers, replaced, said, sameOffer, usable, withListOfLoras } from "./form_values.js";
 import { openChooser } from "./models/chooser.js";
 import { ModelNote } from "./models/note.js";
 import { DropOverlay, listenForFiles } from "./photo/dropped_files.js";
@@ -183,7 +183,7 @@ export class Form {
     const { photos } = this.picker;
     this.fields.draw(values, model, photos[0]);
     this.note.draw(model);
-    if (this.costs.ask(values, photos[0])) this.drawCosts();
+    if (this.costs.ask(costQuery(values, photos[0], Boolean(this.last.asked)), costTexts(values, model, this.options))) this.drawCosts();
     const { videos } = this;
     this.button.classList.toggle("many", videos > 1); // its words leave no room for the keys
     setText(this.buttonText, videos > 1 ? t("form.generate_many", { n: videos }) : t("form.generate"));

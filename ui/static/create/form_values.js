@@ -161,9 +161,15 @@ export function clipSize(resolution, photo, shape = "photo") {
   return knownSize(resolution, photo, shape) ?? [resolution.width, resolution.height];
 }
 
-/** What to ask for a job's cost with. @param {FormValues} values @param {Photo | undefined} photo */
-export function costQuery(values, photo) {
-  return new URLSearchParams({ model: values.model, ...costFacts(values, photo) }).toString();
+/** What to ask for a job's cost with. @param {FormValues} values @param {Photo | undefined} photo @param {boolean} [last] the video ends with a picture of its own */
+export function costQuery(values, photo, last = false) {
+  return new URLSearchParams({ model: values.model, ...costFacts(values, photo), ...(values.loop && { loop: "true" }), ...(last && { last_photo: "true" }) }).toString();
+}
+
+/** What may be too long for an address: a loaded model is loaded again for another prompt, or other LoRAs. @param {FormValues} values @param {ModelOption | undefined} model @param {Options} options */
+export function costTexts(values, model, options) {
+  const { prompt, negative_prompt, loras } = asked(values, model, options);
+  return { prompt, negative_prompt, loras };
 }
 
 /** What to ask for the cost of the same video with each model with. @param {FormValues} values @param {Photo | undefined} photo */

@@ -183,7 +183,7 @@ export class JobView {
       if (item.className !== state) item.className = state;
       if (index === at) item.setAttribute("aria-current", "step");
       else item.removeAttribute("aria-current");
-      setText(item, stageName(STAGES[index], job, this.options.qualities));
+      setText(item, stageName(STAGES[index], job, this.options));
     }
     const part = job.status === "done" ? 1 : job.fraction;
     this.fill.style.setProperty("transform", `scaleX(${part})`);

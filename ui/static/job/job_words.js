@@ -4,7 +4,7 @@
 import { has, language, t } from "../lib/catalogue.js";
 import { duration, number } from "../lib/format.js";
 
-/** @import { ActiveJob, Clip, Job, Quality, ShortSettings } from "../types.d.ts" */
+/** @import { ActiveJob, Clip, Job, Options, ShortSettings } from "../types.d.ts" */
 
 export const STAGES = ["queued", "loading", "conditioning", "sampling", "decoding", "saving"];
 const LITTLE_SECONDS = 5; // fewer are not counted: the guess is no better than that
@@ -32,15 +32,17 @@ export function stageIndex(job) {
 }
 
 /**
- * Frames are decoded and smoothed in one go; the quality without frames in between only decodes.
+ * Frames are decoded and smoothed in one go; where none are shown in between they are only decoded.
  *
  * @param {string} stage
  * @param {Job} job
- * @param {Quality[]} qualities
+ * @param {Pick<Options, "qualities" | "models">} options
  */
-export function stageName(stage, job, qualities) {
-  const quality = qualities.find((one) => one.name === job.settings.quality);
-  return t(stage === "decoding" && quality?.interpolation === 1 ? "stage.decoding_only" : `stage.${stage}`);
+export function stageName(stage, job, { qualities, models }) {
+  const { model, quality } = job.settings;
+  const [, own] = models.find(({ name }) => name === model)?.rates[quality] ?? [];
+  const shown = own ?? qualities.find(({ name }) => name === quality)?.interpolation;
+  return t(stage === "decoding" && shown === 1 ? "stage.decoding_only" : `stage.${stage}`);
 }
 
 /** Short, for lists. @param {ShortSettings} settings @param {number | null} [seconds] of the video, which is longer than they say where it continues another one */

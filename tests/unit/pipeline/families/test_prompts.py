@@ -1,13 +1,14 @@
 """Encoded prompts on the disk: whole or absent, bounded in number, by encoder and text."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from fanslymotion.pipeline.families import family
 from fanslymotion.pipeline.families import prompts as module
-from fanslymotion.pipeline.families.base import ModelFolder
+from fanslymotion.pipeline.families.base import Lora, ModelFolder
 from fanslymotion.pipeline.families.forecast import forecast
 from fanslymotion.pipeline.families.prompts import PromptCache, PromptEmbeds, prompt_key
 from fanslymotion.pipeline.hardware.machine import Machine
@@ -15,6 +16,7 @@ from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.progress import Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.presets import Presets
+from fanslymotion.presets.loras import LoraChoice
 from fanslymotion.settings import Settings
 
 
@@ -80,14 +82,19 @@ def test_for_a_new_prompt_a_loaded_model_is_loaded_again(
     kind, place = family(name), request.getfixturevalue(f"tiny_{name}")
     model, asked = ModelFolder(kind.folder_preset(place), place), VideoRequest(prompt="waves", quality="sampled")
 
-    def loading() -> float:
-        loaded = (model.measured_as,)
-        plan = plan_request(asked, (128, 64), model, presets, settings, machine=Machine(), loaded=loaded)
+    def loading(*loras: LoraChoice, kept: ModelFolder = model) -> float:
+        wished = replace(asked, loras=loras)
+        plan = plan_request(wished, (128, 64), model, presets, settings, machine=Machine(), loaded=(kept.loaded_as,))
         return forecast(plan).stage_seconds[Stage.LOADING]
 
     assert loading() > 0
     PromptCache(settings.prompts_dir).write(kind.prompt_key(model, kind.options(asked, model.preset, 24)), some())
     assert loading() == 0
+    styled = replace(model, loras=(Lora("style", (), 1.0),))
+    assert loading(LoraChoice("style")) > 0, "with weights that are not its own"
+    assert loading(LoraChoice("style"), kept=styled) == 0
+    assert loading(LoraChoice("style", 0.5), kept=styled) > 0
+    assert loading(kept=styled) > 0
     (place / "text_encoder" / "config.json").rename(place / "text_encoder" / "moved.json")
     try:
         assert loading() > 0, "with another encoder"

@@ -50,7 +50,7 @@ def test_each_worker_has_its_own_model(store: Store) -> None:
 
 def test_a_new_list_is_told_what_the_old_one_was(settings: Settings, jobs: Jobs) -> None:
     worker = Worker(settings, "w")
-    worker._model_cache = SimpleNamespace(loaded=SimpleNamespace(measured_as="mini"))
+    worker._model_cache = SimpleNamespace(loaded=SimpleNamespace(loaded_as="mini"))
     worker._register("idle")
     worker._heartbeat()
     with jobs.store.write():
@@ -71,7 +71,7 @@ def test_a_damaged_note_says_nothing(store: Store, text: str) -> None:
 def test_a_workers_heartbeat_tells_what_it_has_loaded(settings: Settings, jobs: Jobs) -> None:
     worker = Worker(settings, "w")
     worker._register("idle")
-    for model, told in ((SimpleNamespace(measured_as="mini"), {"mini"}), (None, set())):
+    for model, told in ((SimpleNamespace(loaded_as="mini"), {"mini"}), (None, set())):
         worker._model_cache = SimpleNamespace(loaded=model)
         worker._heartbeat()
         assert loaded(jobs.store, jobs.workers()) == told

@@ -1,5 +1,6 @@
 """A video that ends with the photo: the latents of the stock LTXConditionPipeline with the photo at both ends."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,10 @@ from fanslymotion.pipeline.families.ltx.model import IMAGE, LtxModel
 from fanslymotion.pipeline.families.ltx.options import LtxOptions
 from fanslymotion.pipeline.families.ltx.prompts import MASK, PROMPT_EMBEDS, encode
 from fanslymotion.pipeline.families.ltx.sampling import SIGMAS
+from fanslymotion.pipeline.families.weights.compiling import Compiler
+from fanslymotion.pipeline.hardware.machine import Machine
+from fanslymotion.pipeline.media.mp4 import read_metadata
+from fanslymotion.pipeline.model_cache import ModelCache
 from fanslymotion.pipeline.progress import Progress, Stage
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.pipeline.sampling.windowed import SamplingParams, SamplingState, begin, sample_clip
@@ -165,3 +170,32 @@ def test_other_models_cannot_be_told(settings: Settings) -> None:
     check_request(VideoRequest(model="mini", loop=False), settings)
     with pytest.raises(BadInput, match="loop is True, but the model mini has no such setting"):
         check_request(VideoRequest(model="mini", loop=True), settings)
+
+
+def test_a_compiled_loop_of_two_windows_compiles_nothing_while_it_is_sampled(
+    make_with: Callable, brief_ltx: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last window has a latent frame of tokens more than the others: both are tried out before the first step."""
+    monkeypatch.setattr(logging.getLogger("torch.__trace"), "disabled", True)
+    graphs: list[Stage] = []
+    stage = [Stage.LOADING]
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(stage[0])
+        return graph.forward
+
+    def progress(moment: Progress) -> None:
+        stage[0] = moment.stage
+
+    cache = ModelCache(compiler=Compiler(backend, channels_last=False))  # type: ignore[arg-type]
+    made = make_with(
+        brief_ltx,
+        REQUEST,
+        model_cache=cache,
+        machine=Machine(device="cpu", compiles=True),
+        settings=replace(settings, compile="always"),
+        progress=progress,
+    )
+    assert read_metadata(made.path)["sampling"]["compiled"]
+    assert read_metadata(made.path)["sampling"]["windows"] == 2
+    assert set(graphs) == {Stage.LOADING}

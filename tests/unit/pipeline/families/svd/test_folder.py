@@ -122,21 +122,6 @@ def test_not_stable_video_diffusion(folder: Path) -> None:
         check_folder(folder)
 
 
-@pytest.mark.parametrize(
-    ("sampling", "says"),
-    [
-        ({"schedule": "fixed", "sigmas": [700.0, 50.0]}, "sampling.schedule is 'fixed'; choose one of karras, ays"),
-        ({"schedule": "fixed", "sigmas": [9.0], "solver": "lcm"}, "sampling.schedule is 'fixed'"),
-        ({"schedule": "flow", "solver": "unipc"}, "sampling.schedule is 'flow'"),
-    ],
-)
-def test_sampling_that_would_not_be_followed_is_refused(folder: Path, sampling: dict[str, object], says: str) -> None:
-    edit(folder / "fanslymotion.json", sampling=sampling)
-    with pytest.raises(ModelError) as caught:
-        check_folder(folder, folder_preset(folder))
-    assert says in str(caught.value)
-
-
 def test_pickle_only(folder: Path) -> None:
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
     path.rename(path.with_suffix(".bin"))
