@@ -88,18 +88,9 @@ def produce(
     if before is not None:
         earlier_track(before)
     resolved = resolve(request, image.size, model, presets, upscaler=upscaler)
+    compiles = not model_cache.compiler.failed
     fallback = MemoryFallback(
-        request,
-        image.size,
-        model,
-        presets,
-        settings,
-        work,
-        machine,
-        killed,
-        upscaler,
-        can_compile=not model_cache.compiler.failed,
-        ends=last is not None,
+        request, image.size, model, presets, settings, work, machine, killed, upscaler, compiles, last is not None
     )
     if killed in (Stage.DECODING, Stage.SAVING):
         take_smaller_tiles(work)

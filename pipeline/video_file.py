@@ -231,6 +231,7 @@ class VideoFile:
         elif learned is not None:
             frames, size = learned.enlarge(frames), (resolved.width, resolved.height)
         before = self._before
+        metadata = self._metadata if learned else {**self._metadata, "upscaler": None}  # it may have given up
         drawn = self._out if before is None else self._out.with_stem(f"{self._out.stem}-drawn")
         with VideoEncoder(
             drawn,
@@ -238,13 +239,13 @@ class VideoFile:
             resolved.height,
             resolved.fps,
             source_size=size,
-            metadata=self._metadata,
+            metadata=metadata,
         ) as self._encoder:
             for n, frame in enumerate(interpolate(frames, resolved.interpolation, resolved.shown)):
                 if n or before is None:  # the first frame is the last one of the video before
                     self._encoder.write(frame)
         if before is not None:
             try:
-                join(before, drawn, self._out, self._metadata, self._check)
+                join(before, drawn, self._out, metadata, self._check)
             finally:
                 drawn.unlink(missing_ok=True)

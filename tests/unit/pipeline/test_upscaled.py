@@ -106,6 +106,8 @@ def test_what_an_upscaler_took_in_vain_is_no_measurement(
         patch.setattr(JobClock.__init__, "__defaults__", (None, lambda: clock() + hand[0], lambda: 0, None, False))
         result = run(fast)
     assert hand[0]
+    told = read_metadata(result.path)
+    assert (told["upscaler"], told["request"]["upscaler"]) == (None, "own"), "what was wished, and what was made"
     plain = Measurements(settings.home).read().figures
     for stage in ("decoding", "saving"):
         (figure,) = [figure for key, figure in plain.items() if f"|{stage}|" in key]
@@ -123,7 +125,9 @@ def test_where_nothing_is_enlarged_it_has_nothing_to_do(
     run, fast: VideoRequest, add_model: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(upscale.upscaler.Upscaler, "_run")
-    assert run(replace(fast, model="as-shown"), presets=add_model("as-shown", 112, 64)).width == 112
+    made = run(replace(fast, model="as-shown"), presets=add_model("as-shown", 112, 64))
+    assert made.width == 112
+    assert read_metadata(made.path)["upscaler"] is None
 
 
 def test_the_forecast_knows_its_cost(fast: VideoRequest, presets: Presets, settings: Settings) -> None:
