@@ -143,7 +143,7 @@ class JobClock:
             self.rates.pop(stage, None)
             self.known[stage] = seconds
             self._left[stage] = self.units[stage]
-        self.course = self._plot(share)
+        self.extrapolation = self._plot(share)
 
     def skip(self, stage: Stage) -> None:
         """Skip a stage whose result exists already."""

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { line, loadOf, memoryOf, scale, stretches } from "../../ui/static/job/graph.js";
+import { line, loadOf, memoryOf, scale, stretches } from "../../ui/static/job/device/graph.js";
 
 const sample = (time, stage = "sampling", more = {}) => ({ time, device: "gpu", name: "", load: 50, used: 1, total: 4, temperature: null, stage, ...more });
 

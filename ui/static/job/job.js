@@ -7,7 +7,7 @@ import { call } from "../lib/net.js";
 import { DemoNote } from "./demo_note.js";
 import { favour } from "./favourite.js";
 import { Ends } from "./ends.js";
-import { Gauge } from "./gauge.js";
+import { Gauge } from "./device/gauge.js";
 import { ended, remaining, sentence, stageIndex, stageName, STAGES, startsIn } from "./job_words.js";
 import { Log } from "./log.js";
 import { Outcome } from "./outcome.js";

@@ -1,7 +1,7 @@
 // @ts-check
 // The workers in the System view, one row each, kept while the worker is told: its graph goes on.
 
-import { Gauge } from "../job/gauge.js";
+import { Gauge } from "../job/device/gauge.js";
 import { crashWords } from "../job/recovery.js";
 import { has, language, t } from "../lib/catalogue.js";
 import { arrange, h, setText, shorten, show } from "../lib/dom.js";

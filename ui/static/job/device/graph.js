@@ -1,7 +1,7 @@
 // @ts-check
 // The arithmetic of a graph of samples: where its lines run, and which stretch of it belongs to which stage.
 
-/** @import { Sample } from "../types.d.ts" */
+/** @import { Sample } from "../../types.d.ts" */
 
 const SHORTEST_SECONDS = 10; // fewer samples than that fill only a part of the width
 

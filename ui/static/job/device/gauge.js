@@ -1,12 +1,12 @@
 // @ts-check
 // How busy graphics card (or processor) and memory are, over a job's stages; and the word when a card idles.
 
-import { language, t } from "../lib/catalogue.js";
-import { h, setText, show, svg } from "../lib/dom.js";
-import { memory, number } from "../lib/format.js";
+import { language, t } from "../../lib/catalogue.js";
+import { h, setText, show, svg } from "../../lib/dom.js";
+import { memory, number } from "../../lib/format.js";
 import { line, loadOf, memoryOf, scale, stretches } from "./graph.js";
 
-/** @import { Event as JobEvent, Faults, Sample } from "../types.d.ts" */
+/** @import { Event as JobEvent, Faults, Sample } from "../../types.d.ts" */
 
 const WIDTH = 600;
 const HEIGHT = 60;
