@@ -228,7 +228,7 @@ def test_a_folder_stands_for_its_photos(bare: Studio, page: Page, tmp_path: Path
     inner.mkdir(parents=True)
     for name in ("10.png", "9.png", "later/1.png"):
         (tmp_path / "holiday" / name).write_bytes(picture(160, 90))
-    (tmp_path / "holiday" / "notes.txt").write_text("no photo")
+    (tmp_path / "holiday" / "notes.txt").write_text("no photo", encoding="utf-8")
     (tmp_path / "none").mkdir()
     page.goto(bare.url)
     expect(page.locator("#generate")).to_be_visible()

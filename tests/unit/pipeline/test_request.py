@@ -97,7 +97,7 @@ def test_every_way_in_has_the_requests_names() -> None:
     assert {name: command[name].default or None for name in names - {"model", "seed"}} == {
         name: getattr(VideoRequest(), name) or None for name in names - {"model", "seed"}
     }
-    assert set(EstimateIn.model_fields) == names - {"resolution", "loras"} | {"width", "height"}
+    assert set(EstimateIn.model_fields) == names - {"resolution", "loras"} | {"width", "height", "last_photo"}
     assert set(OPTIONS) == names
 
 
