@@ -29,6 +29,8 @@ CONNECT = 10.0
 
 FAILURES = 8
 """Breaks in a row without a new byte, after which the download fails."""
+OFFLINE_TRIES = 720
+"""Tries in a row without a connection, after bytes had come: an outage of about twelve hours, as of a night."""
 LONGEST_PAGE = 2**20
 """Bytes. A web page that a network sends in a file's place is shorter."""
 RENAME_PATIENCE = 30.0
@@ -38,11 +40,17 @@ LONGEST_RETRY_AFTER = 600.0
 
 
 class Broken(Exception):
-    """The connection broke, or the server asks to wait. Another try may succeed."""
+    """The connection broke, or the server asks to wait. Another try may succeed.
 
-    def __init__(self, reason: DownloadError) -> None:
+    Args:
+        reason: What to say about it.
+        offline: There was no connection at all.
+    """
+
+    def __init__(self, reason: DownloadError, offline: bool = False) -> None:
         super().__init__(str(reason))
         self.reason = reason
+        self.offline = offline
 
 
 @dataclass
@@ -54,23 +62,32 @@ class Patience:
         say: receives the reason of a pause.
         first: seconds of the first pause.
         failures: breaks since the last new byte.
+        outages: tries without a connection since then, if a byte had come before.
+        connected: a byte has come, so that the address and the settings of the network are right.
     """
 
     pause: Callable[[float], None] = time.sleep
     say: Callable[[str], None] = lambda text: None
     first: float = 1.0
     failures: int = 0
+    outages: int = 0
+    connected: bool = False
 
     def progress(self) -> None:
         """Start again with the first pause."""
-        self.failures = 0
+        self.failures = self.outages = 0
+        self.connected = True
 
     def wait(self, broken: Broken) -> None:
-        """Wait before another try. Raise the reason after FAILURES tries."""
-        self.failures += 1
-        if self.failures >= FAILURES:
+        """Wait before another try. Raise the reason after FAILURES tries, or OFFLINE_TRIES in an outage."""
+        if broken.offline and self.connected:
+            self.outages += 1
+        else:
+            self.failures += 1
+        if self.failures >= FAILURES or self.outages >= OFFLINE_TRIES:
             raise broken.reason from broken
-        seconds = min(LONGEST_WAIT, self.first * 2 ** (self.failures - 1)) * random.uniform(0.8, 1.2)
+        doublings = min(max(self.failures, self.outages) - 1, 10)
+        seconds = min(LONGEST_WAIT, self.first * 2**doublings) * random.uniform(0.8, 1.2)
         if broken.reason.after is not None:
             seconds = max(seconds, min(broken.reason.after, LONGEST_RETRY_AFTER))
         self.say(f"{broken.reason}; next try in {seconds:.0f} s")
@@ -161,7 +178,7 @@ def _fill(source: Source, part: PartFile, patience: Patience) -> None:
                 ),
                 again=True,
             )
-            patience.wait(Broken(reason))
+            patience.wait(Broken(reason, offline=isinstance(e, (httpx.ConnectError, httpx.ConnectTimeout))))
         except Broken as e:
             patience.wait(e)
         else:

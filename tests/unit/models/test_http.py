@@ -277,6 +277,25 @@ def test_a_server_that_stays_in_trouble_ends_it_after_some_tries(target: Path, a
     assert len(server.said) == len(server.pauses) == FAILURES - 1
 
 
+OFFLINE = httpx.ConnectError("no route to host")
+
+
+def test_an_outage_of_hours_is_waited_for_once_bytes_have_come(target: Path) -> None:
+    server = Server(target, begun(), *[OFFLINE] * 300, (503, Body(), {}), OFFLINE, whole())
+    assert server.fetch() == DATA
+    assert sum(server.pauses) > 4 * 3600
+    assert max(server.pauses) <= 72
+    assert "next try in" in server.said[-1]
+
+
+def test_an_outage_without_an_end_ends_it_and_keeps_what_is_here(target: Path) -> None:
+    server = Server(target, begun(), OFFLINE)
+    with pytest.raises(DownloadError, match="no route to host"):
+        server.fetch()
+    assert sum(server.pauses) > 10 * 3600
+    assert part_of(target).read_bytes() == DATA[:1000]
+
+
 PAGE = b"<html>Please sign in to this network</html>"
 
 
