@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import Cancelled
+from ..errors import Cancelled, HandBack
 from ..messages import Message, template
 from .families.base import VideoModel
 from .families.forecast import tile_side
@@ -177,9 +177,9 @@ class VideoFile:
                     clock.done(through(), together=chunk)
                     report()
                 self._save(encoder_thread)
-        except Cancelled:
+        except (Cancelled, HandBack):
             if encoder_thread.finished:
-                self._out.unlink(missing_ok=True)  # the cancel came while the file was being renamed
+                self._out.unlink(missing_ok=True)  # it came while the file was being renamed
             raise
         attempt.measures["frames_sha256"] = digest.hexdigest()
         attempt.measures["latents"] = latents

@@ -9,7 +9,7 @@ from ..errors import Cancelled, FanslymotionError
 from ..models.registry import check
 from ..presets import load_presets
 from ..settings import Settings
-from .error_response import UNKNOWN
+from .error_response import UNKNOWN, in_each_language
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,9 @@ class ModelChecks:
         """Of each model's latest check: set to end it. An earlier one that is still ending has its own."""
 
     def to_json(self, name: str) -> dict[str, Any] | None:
-        """Return the JSON of a model's check, or None."""
+        """Return the JSON of a model's check, or None. `error` by language."""
         found = self._known.get(name)
-        return asdict(found) if found else None
+        return asdict(found) | {"error": in_each_language(found.error)} if found else None
 
     def start(self, name: str) -> None:
         """Start a check in a thread, unless one of this model runs that is not being stopped."""
@@ -88,7 +88,7 @@ class ModelChecks:
         except Cancelled:
             change(status="stopped")
         except (FanslymotionError, OSError) as e:
-            change(status="failed", error=str(e))
+            change(status="failed", error=e.message if isinstance(e, FanslymotionError) else str(e))
         except Exception:
             log.exception("the check of %s failed", name)
-            change(status="failed", error=str(UNKNOWN))
+            change(status="failed", error=UNKNOWN)

@@ -86,7 +86,7 @@ class Bench:
             "steps": steps or self.steps,
             "schedule": "karras",
             "guidance": Guidance(1.0, 3.0),
-            "motion": MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
+            "family_options": MicroConditioning(fps=7, bucket=127, noise_aug=0.02),
             "plan": plan_windows(preset.frames, preset.frames),
             "options": WindowOptions(),
         }

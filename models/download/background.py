@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from ...errors import BadInput, Cancelled, FanslymotionError
 from ...fs import overwrite, read_patiently, retry_in_use, users_umask, write_json, write_whole
-from ...messages import codes, msg
+from ...messages import Message, as_message, codes, msg
 from ...presets import HubPreset, Presets, load_presets
 from ...process_start import start_time
 from ...settings import Settings
@@ -41,6 +41,8 @@ NOT_STARTED = codes.UNFORESEEN
 """Code of a download whose process the system does not start."""
 UNLINK_WAIT = 1.0
 """Seconds to retry the removal of a request to stop, which Windows refuses while the other process removes it."""
+SENTENCES = ("message", "error")
+"""Fields of a state that are for the user."""
 OVER = ("done", "failed", "cancelled")
 """Statuses of an ended download."""
 
@@ -53,6 +55,7 @@ class DownloadState:
         model: name of the preset.
         status: `starting`, `running`, `interrupted` (its process has ended), or one of OVER.
         code: of a failed download's fault.
+        message: what it waits for, for the user. "" = it does not wait.
         error: of a failed download, for the user.
         page: to visit after a failure, "" if none helps.
         born: when its process started, and
@@ -129,7 +132,7 @@ class Downloads:
                 ),
                 again=True,
             )
-            self.write(replace(state, status="failed", code=error.code, error=str(error)))
+            self.write(replace(state, status="failed", code=error.code, error=error.message))
             raise error from e
         return state
 
@@ -226,7 +229,7 @@ class Downloads:
             return self._follow(preset.name, follow)
         except OSError as e:  # a share whose server gives no locks, or that is away
             error = disk_error(Path(lock.lock_file), e)
-            self.write(DownloadState(preset.name, "failed", code=error.code, error=str(error), started=time.time()))
+            self.write(DownloadState(preset.name, "failed", code=error.code, error=error.message, started=time.time()))
             raise error from e
         with held:
             return _Run(self, preset, follow).run(recheck, patience)
@@ -247,14 +250,14 @@ class Downloads:
 
         The last state is written over the earlier one where a full disk has no room for another file.
         """
-        path = self._state_path(state.model)
+        path, record = self._state_path(state.model), _to_json(state)
         try:
-            write_json(path, asdict(state))
+            write_json(path, record)
         except OSError as e:
             log.debug("%s was not written: %s", path, e)
             if state.over:
                 with contextlib.suppress(OSError):
-                    overwrite(path, json.dumps(asdict(state)))
+                    overwrite(path, json.dumps(record))
 
     def forget(self, name: str) -> None:
         """Remove all records of a download. The model itself stays."""
@@ -270,7 +273,7 @@ class Downloads:
 
     def _read(self, name: str) -> DownloadState | None:
         with contextlib.suppress(OSError, ValueError, TypeError):
-            return DownloadState(**json.loads(read_patiently(self._state_path(name))))
+            return _from_json(json.loads(read_patiently(self._state_path(name))))
         return None
 
     def _follow(self, name: str, follow: Callable[[DownloadState], None]) -> DownloadState:
@@ -376,7 +379,23 @@ class _Run:
         return self.state
 
     def _fail(self, error: Exception, code: str, page: str) -> None:
-        self._end("failed", code=code, error=str(error), page=page)
+        said = error.message if isinstance(error, FanslymotionError) else str(error)
+        self._end("failed", code=code, error=said, page=page)
+
+
+def _to_json(state: DownloadState) -> dict[str, Any]:
+    """Convert a state for its file. Sentences keep their templates, for other languages."""
+    return asdict(state) | {name: as_message(getattr(state, name)).to_json() for name in SENTENCES}
+
+
+def _from_json(record: dict[str, Any]) -> DownloadState:
+    """Read what `_to_json` wrote, now or in an earlier version, which stored plain text.
+
+    Raises:
+        TypeError, ValueError: It is something else.
+    """
+    said: dict[str, Any] = {name: Message.from_json(record[name]) for name in SENTENCES if name in record}
+    return DownloadState(**{**record, **said})
 
 
 def _alive(pid: int, born: float, boot: str) -> bool:

@@ -90,7 +90,7 @@ class Patience:
         seconds = min(LONGEST_WAIT, self.first * 2**doublings) * random.uniform(0.8, 1.2)
         if broken.reason.after is not None:
             seconds = max(seconds, min(broken.reason.after, LONGEST_RETRY_AFTER))
-        self.say(f"{broken.reason}; next try in {seconds:.0f} s")
+        self.say(msg("{reason}; next try in {seconds:.0f} s", reason=broken.reason.message, seconds=seconds))
         self.pause(seconds)
 
 
@@ -146,7 +146,7 @@ def fetch(source: Source, file: RemoteFile, target: Path, on_bytes: Callable[[in
             raise disk_error(target, e) from e
         part.discard()
         if attempt == 1:
-            patience.say(f"{file.path} arrived damaged (its hash is wrong): it is fetched once more")
+            patience.say(msg("{file} arrived damaged (its hash is wrong): it is fetched once more", file=file.path))
     raise DownloadError(
         DAMAGED,
         msg(

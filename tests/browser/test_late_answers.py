@@ -235,7 +235,7 @@ def test_what_was_on_its_way_takes_no_button_back(bare: Studio, page: Page) -> N
         route.fulfill(json=found | {"models": of_one(found["models"])})
 
     models = httpx.get(f"{bare.url}/studio/system").json()["models"]
-    running = {"status": "running", "done": 1, "total": 9, "damaged": [], "error": ""}
+    running = {"status": "running", "done": 1, "total": 9, "damaged": [], "error": {"en": "", "ru": ""}}
     page.route("**/studio/models/*/check", lambda route: route.fulfill(json={"models": of_one(models, check=running)}))
     page.route("**/studio/system", system)
     page.goto(f"{bare.url}/?view=system")

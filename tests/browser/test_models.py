@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 
 BETTER = "Stable Video Diffusion XT 1.1"
 WANTED = "svd-xt-1.1"
+NOTHING = {"en": "", "ru": ""}
 
 
 def told(page: Page, **facts: object) -> dict[str, object]:
@@ -93,8 +94,20 @@ def test_a_model_that_arrives_is_taken(bare: Studio, page: Page) -> None:
 def test_a_failed_download_says_why_in_both_languages(bare: Studio, page: Page) -> None:
     words = {"title": "The hub refuses access", "cause": "401", "fix": "Open the page", "code": "FM-MODEL-003"}
     russian = words | {"title": "Хаб не даёт доступа", "fix": "Откройте страницу"}
-    failed = {"status": "failed", "phase": "", "done": 0, "total": 0, "speed": 0, "seconds_left": None, "message": ""}
-    failed |= {"code": "FM-MODEL-003", "error": "raw words", "page": "https://example.org/terms"}
+    failed = {
+        "status": "failed",
+        "phase": "",
+        "done": 0,
+        "total": 0,
+        "speed": 0,
+        "seconds_left": None,
+        "message": NOTHING,
+    }
+    failed |= {
+        "code": "FM-MODEL-003",
+        "error": {"en": "raw words", "ru": "raw words"},
+        "page": "https://example.org/terms",
+    }
     told(page, download=failed | {"fault": {"en": words, "ru": russian}})
     loaded = 0
 
@@ -102,7 +115,14 @@ def test_a_failed_download_says_why_in_both_languages(bare: Studio, page: Page) 
         nonlocal loaded
         loaded += 1
         found = route.fetch().json()
-        running = failed | {"status": "running", "done": loaded, "total": 1000, "fault": None, "error": "", "page": ""}
+        running = failed | {
+            "status": "running",
+            "done": loaded,
+            "total": 1000,
+            "fault": None,
+            "error": NOTHING,
+            "page": "",
+        }
         found["models"] = [one | ({"download": running} if one["name"] == "svd-xt" else {}) for one in found["models"]]
         found["models"] = [
             one | ({"download": failed | {"fault": {"en": words, "ru": russian}}} if one["name"] == WANTED else {})
@@ -137,7 +157,7 @@ def test_the_files_of_a_model_are_checked(bare: Studio, page: Page) -> None:
     """Without gigabytes: what the server would say of a downloaded model is put into its answers."""
     models = httpx.get(f"{bare.url}/studio/system").json()["models"]
     model = next(one for one in models if one["source"] == "hub")
-    check = {"status": "done", "done": 9, "total": 9, "damaged": [], "error": ""}
+    check = {"status": "done", "done": 9, "total": 9, "damaged": [], "error": NOTHING}
 
     def answer(found: dict, checked: dict | None) -> dict:
         mine = {"state": "ready", "check": checked}

@@ -237,7 +237,7 @@ def test_system_tells_and_restarts(studio: Studio, page: Page) -> None:
     expect(page.get_by_text("Stable Video Diffusion XT 1.1", exact=True)).to_be_visible()
     before = httpx.get(f"{studio.url}/studio/system").json()["workers"][0]["pid"]
     page.click("#restart")
-    expect(page.locator("#toasts")).to_contain_text("goes on from its checkpoint")
+    expect(page.locator("#toasts")).to_contain_text("resumes from its checkpoint")
 
     def another() -> bool:
         workers = httpx.get(f"{studio.url}/studio/system").json()["workers"]

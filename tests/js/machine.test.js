@@ -30,10 +30,10 @@ test("a download that waits for its first byte is under way", () => {
 });
 
 test("a download's speed and time are told when they are known; its own message goes before", () => {
-  const download = { done: 1e9, total: 4e9, speed: 0, seconds_left: null, message: "" };
+  const download = { done: 1e9, total: 4e9, speed: 0, seconds_left: null, message: { en: "", ru: "" } };
   assert.equal(speedWords(download), "1.0 GB / 4.0 GB");
   assert.equal(speedWords({ ...download, speed: 2e7, seconds_left: 150 }), "1.0 GB / 4.0 GB · 20.0 MB per second · about 2 min 30 s left");
-  assert.equal(speedWords({ ...download, message: "waiting" }), "waiting");
+  assert.equal(speedWords({ ...download, message: { en: "waiting", ru: "ждёт" } }), "waiting");
 });
 
 test("the worker that runs a job stands for all", () => {

@@ -16,13 +16,14 @@ from ...doctor.checks import worst
 from ...fs import nearest_existing
 from ...messages import texts
 from ...models.choice import recommended
-from ...models.download.background import Downloads
+from ...models.download.background import SENTENCES, Downloads
 from ...models.registry import ModelEntry, complete, list_models, list_upscalers, look, remove
 from ...models.use import use_model as use_model_at
 from ...queue.types import WorkerInfo, WorkerState, in_order
 from ..auth.identity import owner_of, user_of
 from ..auth.redact import report
 from ..context import Studio
+from ..error_response import in_each_language
 from ..serializers import fault_json, model_json, upscaler_json, worker_json
 from .queue_routes import owned
 from .requests import read_json
@@ -212,14 +213,15 @@ def download_json(state: Any, folder: Path) -> dict[str, Any] | None:
         folder: Where models are, for the sentences.
 
     Returns:
-        `fault`: what the catalogue says of a failed one, by language, else None.
+        `message` and `error` by language. `fault`: what the catalogue says of a failed one, by language, else None.
     """
     if state is None or state.status in ("done", "cancelled"):
         return None
-    keys = ("status", "phase", "done", "total", "speed", "seconds_left", "message", "code", "error", "page")
+    keys = ("status", "phase", "done", "total", "speed", "seconds_left", "code", "page")
     facts = {key: getattr(state, key) for key in keys}
-    values = {**facts, "model": state.model, "folder": folder}
-    return {**facts, "fault": fault_json(state.code, values) if state.code in texts.codes() else None}
+    values = {**facts, "error": state.error, "model": state.model, "folder": folder}
+    said = {name: in_each_language(getattr(state, name)) for name in SENTENCES}
+    return {**facts, **said, "fault": fault_json(state.code, values) if state.code in texts.codes() else None}
 
 
 def packages() -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fanslymotion.doctor.checks import Finding
+from fanslymotion.messages import msg
 from fanslymotion.models.download.background import Downloads, DownloadState
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.memory.request_plan import plan_request
@@ -28,13 +29,15 @@ from fanslymotion.ui import context as studio_module
 from fanslymotion.ui import model_checks, page_state
 from fanslymotion.ui.cached import CachedResult
 from fanslymotion.ui.context import Studio
-from fanslymotion.ui.error_response import UNKNOWN
+from fanslymotion.ui.error_response import UNKNOWN, in_each_language
 from fanslymotion.ui.model_checks import ModelChecks
 from starlette.testclient import TestClient
 
 from .conftest import ANNA, BEN
 
 Browser = Callable[..., TestClient]
+
+NO_ERROR = {"en": "", "ru": ""}
 
 
 def test_a_slow_answer_is_made_once_and_nobody_waits_for_the_next_one() -> None:
@@ -215,7 +218,7 @@ def test_a_model_is_checked_beside_the_page(studio: Studio, browser: Browser, mo
 
     wait_for(lambda: found()["svd"]["status"] != "running")
     assert found()["svd"] == {
-        "status": "done", "done": 5, "total": 10, "damaged": ["unet/x.safetensors"], "error": ""
+        "status": "done", "done": 5, "total": 10, "damaged": ["unet/x.safetensors"], "error": NO_ERROR
     }  # fmt: skip
     assert found()["mini"] is None
 
@@ -239,7 +242,7 @@ def test_a_check_can_be_stopped_and_says_what_is_wrong(
         wait_for(lambda: checks.to_json("svd")["status"] == "stopped")  # type: ignore[index]
     checks.start("svd")
     wait_for(lambda: checks.to_json("svd")["status"] == "failed")  # type: ignore[index]
-    assert "models download svd" in checks.to_json("svd")["error"]  # type: ignore[index]
+    assert "models download svd" in checks.to_json("svd")["error"]["en"]  # type: ignore[index]
 
 
 def test_a_check_that_fails_unforeseen_does_not_run_for_ever(
@@ -253,7 +256,7 @@ def test_a_check_that_fails_unforeseen_does_not_run_for_ever(
     checks.start("svd")
     wait_for(lambda: checks.to_json("svd")["status"] != "running")  # type: ignore[index]
     assert checks.to_json("svd") == {
-        "status": "failed", "done": 0, "total": 0, "damaged": (), "error": str(UNKNOWN)
+        "status": "failed", "done": 0, "total": 0, "damaged": (), "error": in_each_language(UNKNOWN)
     }  # fmt: skip
 
 
@@ -328,6 +331,33 @@ def test_a_failed_download_is_told_with_its_fault(studio: Studio, browser: Brows
     assert fault["en"]["code"] == fault["ru"]["code"] == "FM-MODEL-005"
     assert fault["en"]["cause"] == "no line"
     assert "HF_ENDPOINT" in fault["ru"]["fix"]
+
+
+def test_what_a_download_waits_for_and_fails_with_is_told_in_each_language(studio: Studio, browser: Browser) -> None:
+    """Also by the file of its state, which another process writes; an earlier version wrote plain text."""
+    downloads = Downloads(studio.settings)
+    reason = msg("the server sent nothing")
+    waits = msg("{reason}; next try in {seconds:.0f} s", reason=reason, seconds=8.2)
+
+    def told() -> dict:
+        models = {model["name"]: model for model in browser(ANNA).get("/studio/system").json()["models"]}
+        return models["svd"]["download"]
+
+    try:
+        downloads.write(DownloadState("svd", "starting", message=waits, started=time.time()))
+        assert told()["message"] == {
+            "en": "the server sent nothing; next try in 8 s",
+            "ru": "сервер ничего не прислал; следующая попытка через 8 с",
+        }
+        downloads.write(DownloadState("svd", "failed", code="FM-MODEL-005", error=reason))
+        assert told()["error"] == {"en": "the server sent nothing", "ru": "сервер ничего не прислал"}
+        assert told()["fault"]["ru"]["cause"] == "сервер ничего не прислал"
+        path = downloads.folder / "svd.state.json"
+        earlier = json.loads(path.read_text(encoding="utf-8")) | {"error": "plain words", "message": ""}
+        path.write_text(json.dumps(earlier), encoding="utf-8")
+        assert told()["error"] == {"en": "plain words", "ru": "plain words"}
+    finally:
+        downloads.forget("svd")
 
 
 def test_the_estimate_says_time_and_memory_and_warns(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

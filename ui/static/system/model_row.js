@@ -29,7 +29,7 @@ export function speedWords(download) {
   const parts = [`${bytes(download.done)} / ${bytes(download.total)}`];
   if (download.speed) parts.push(t("system.speed", { speed: bytes(download.speed) }));
   if (download.seconds_left !== null) parts.push(t("now.left", { time: duration(download.seconds_left) }));
-  return download.message || parts.join(" · ");
+  return download.message[language] || parts.join(" · ");
 }
 
 const PATHS = { download: ICONS.download, stop: ICONS.close, remove: ICONS.trash, check: ICONS.check, forget: ICONS.close };
@@ -84,7 +84,7 @@ function checked({ status, done, total, damaged, error }) {
   if (status === "running") {
     return [bar({ done, total }), h("span", { class: "facts" }, `${t("system.checking")} ${bytes(done)} / ${bytes(total)}`)];
   }
-  if (status === "failed") return [h("span", { class: "why" }, error)];
+  if (status === "failed") return [h("span", { class: "why" }, error[language])];
   if (status !== "done") return [];
   return [damaged.length ? h("span", { class: "why" }, t("system.damaged", { files: damaged.join(", ") })) : h("span", { class: "here" }, t("system.whole"))];
 }
@@ -92,7 +92,7 @@ function checked({ status, done, total, damaged, error }) {
 /** A download that failed: what happened, why, what to do. @param {Download} download */
 function broken({ fault, error, page }) {
   const link = page ? h("a", { href: page, target: "_blank", rel: "noopener" }, page) : "";
-  if (!fault) return [h("span", { class: "why" }, error), link];
+  if (!fault) return [h("span", { class: "why" }, error[language]), link];
   const { code, title, cause, fix } = fault[language];
   return [h("span", { class: "why" }, h("b", {}, title), " ", cause), h("span", {}, h("b", {}, t("check.fix")), " ", fix), link, h("span", { class: "facts" }, code)];
 }

@@ -78,9 +78,9 @@ export interface Download {
   total: number;
   speed: number;
   seconds_left: number | null;
-  message: string;
+  message: Words;
   code: string;
-  error: string;
+  error: Words;
   page: string;
   fault: Faults | null;
 }
@@ -90,5 +90,5 @@ export interface ModelCheck {
   done: number;
   total: number;
   damaged: string[];
-  error: string;
+  error: Words;
 }
