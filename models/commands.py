@@ -21,9 +21,10 @@ from ..presets import UNKNOWN, ModelPreset, Presets, UpscalerPreset, load_preset
 from ..settings import Settings
 from .choice import Recommendation, abilities, purpose_of, recommended
 from .distilled import both_kinds
-from .download.background import Downloads, DownloadState
+from .download.background import Downloads
 from .download.model import gigabytes
 from .download.shown import shown_download
+from .download.state import DownloadState
 from .first_video import first_cost, first_size, first_video
 from .loras import list_loras, loras_folder
 from .registry import ModelEntry, check, complete, list_models, list_upscalers, remove

@@ -18,10 +18,11 @@ from ..presets.writer import to_toml
 from ..safetensors_header import is_whole
 from ..settings import Settings, own_path
 from .choice import in_order
-from .download.background import Downloads, DownloadState, partial_bytes
+from .download.background import Downloads, partial_bytes
 from .download.hub import RemoteFile
 from .download.model import Manifest, folder_of
 from .download.part_file import file_is_right
+from .download.state import DownloadState
 from .find import find_model, preset_folder
 from .folder_size import folder_size, freed_bytes
 

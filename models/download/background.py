@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from filelock import FileLock, Timeout
 
 from ...errors import BadInput, Cancelled, FanslymotionError
 from ...fs import overwrite, read_patiently, retry_in_use, users_umask, write_json, write_whole
-from ...messages import Message, as_message, codes, msg
+from ...messages import codes, msg
 from ...presets import HubPreset, Presets, load_presets
 from ...process_start import start_time
 from ...settings import Settings
 from .download_error import DownloadError, disk_error
 from .http import Patience
 from .model import DownloadProgress, download, folder_of
+from .state import DownloadState, from_json, to_json
 
 log = logging.getLogger(__name__)
 
@@ -41,54 +42,6 @@ NOT_STARTED = codes.UNFORESEEN
 """Code of a download whose process the system does not start."""
 UNLINK_WAIT = 1.0
 """Seconds to retry the removal of a request to stop, which Windows refuses while the other process removes it."""
-SENTENCES = ("message", "error")
-"""Fields of a state that are for the user."""
-OVER = ("done", "failed", "cancelled")
-"""Statuses of an ended download."""
-
-
-@dataclass(frozen=True)
-class DownloadState:
-    """The state of one download. Sizes are in bytes, speed in bytes a second, times in Unix seconds.
-
-    Attributes:
-        model: name of the preset.
-        status: `starting`, `running`, `interrupted` (its process has ended), or one of OVER.
-        code: of a failed download's fault.
-        message: what it waits for, for the user. "" = it does not wait.
-        error: of a failed download, for the user.
-        page: to visit after a failure, "" if none helps.
-        born: when its process started, and
-        boot: the start of the system that this counts from, see `process_start.StartTime`.
-    """
-
-    model: str
-    status: str
-    phase: str = ""
-    file: str = ""
-    done: int = 0
-    total: int = 0
-    speed: float = 0.0
-    seconds_left: float | None = None
-    message: str = ""
-    code: str = ""
-    error: str = ""
-    page: str = ""
-    started: float = 0.0
-    updated: float = 0.0
-    pid: int = 0
-    born: float = 0.0
-    boot: str = ""
-
-    @property
-    def over(self) -> bool:
-        """Tell whether the download has ended."""
-        return self.status in OVER
-
-    @property
-    def fraction(self) -> float:
-        """Return the downloaded share, 0 to 1."""
-        return min(1.0, self.done / self.total) if self.total else 0.0
 
 
 class Downloads:
@@ -250,7 +203,7 @@ class Downloads:
 
         The last state is written over the earlier one where a full disk has no room for another file.
         """
-        path, record = self._state_path(state.model), _to_json(state)
+        path, record = self._state_path(state.model), to_json(state)
         try:
             write_json(path, record)
         except OSError as e:
@@ -273,7 +226,7 @@ class Downloads:
 
     def _read(self, name: str) -> DownloadState | None:
         with contextlib.suppress(OSError, ValueError, TypeError):
-            return _from_json(json.loads(read_patiently(self._state_path(name))))
+            return from_json(json.loads(read_patiently(self._state_path(name))))
         return None
 
     def _follow(self, name: str, follow: Callable[[DownloadState], None]) -> DownloadState:
@@ -381,21 +334,6 @@ class _Run:
     def _fail(self, error: Exception, code: str, page: str) -> None:
         said = error.message if isinstance(error, FanslymotionError) else str(error)
         self._end("failed", code=code, error=said, page=page)
-
-
-def _to_json(state: DownloadState) -> dict[str, Any]:
-    """Convert a state for its file. Sentences keep their templates, for other languages."""
-    return asdict(state) | {name: as_message(getattr(state, name)).to_json() for name in SENTENCES}
-
-
-def _from_json(record: dict[str, Any]) -> DownloadState:
-    """Read what `_to_json` wrote, now or in an earlier version, which stored plain text.
-
-    Raises:
-        TypeError, ValueError: It is something else.
-    """
-    said: dict[str, Any] = {name: Message.from_json(record[name]) for name in SENTENCES if name in record}
-    return DownloadState(**{**record, **said})
 
 
 def _alive(pid: int, born: float, boot: str) -> bool:

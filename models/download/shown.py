@@ -7,7 +7,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.text import Text
 
 from ...console import draws_bars, err
-from .background import DownloadState
+from .state import DownloadState
 
 LONGEST = 100
 """Letters beside the bar."""

@@ -16,7 +16,8 @@ from ...doctor.checks import worst
 from ...fs import nearest_existing
 from ...messages import texts
 from ...models.choice import recommended
-from ...models.download.background import SENTENCES, Downloads
+from ...models.download.background import Downloads
+from ...models.download.state import SENTENCES
 from ...models.registry import ModelEntry, complete, list_models, list_upscalers, look, remove
 from ...models.use import use_model as use_model_at
 from ...queue.types import WorkerInfo, WorkerState, in_order

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.fs import commit_new, read_patiently, write_json, write_whole
-from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.background import Downloads
 from fanslymotion.models.download.hub import Remote, RemoteFile
 from fanslymotion.models.download.model import Manifest
+from fanslymotion.models.download.state import DownloadState
 from fanslymotion.settings import Settings
 from fanslymotion.ui.auth.logins import session_key
 

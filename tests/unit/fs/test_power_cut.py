@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from fanslymotion.fs import commit_new, part_path, write_whole
-from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.background import Downloads
 from fanslymotion.models.download.hub import Remote, RemoteFile
 from fanslymotion.models.download.model import Manifest
+from fanslymotion.models.download.state import DownloadState
 from fanslymotion.pipeline.hardware.measurements import Measurements
 from fanslymotion.pipeline.media.normalised_photo import NormalisedPhoto
 from fanslymotion.pipeline.media.photo.decode_process import decode

@@ -15,8 +15,9 @@ from fanslymotion.errors import Cancelled
 from fanslymotion.fs import write_json
 from fanslymotion.models.commands import models_app
 from fanslymotion.models.download import background, part_file
-from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.background import Downloads
 from fanslymotion.models.download.hub import DownloadError
+from fanslymotion.models.download.state import DownloadState
 from fanslymotion.process_start import start_time
 from fanslymotion.settings import Settings
 from filelock import FileLock

@@ -15,9 +15,10 @@ from fanslymotion.errors import BadInput, ModelError, PresetError
 from fanslymotion.models import registry
 from fanslymotion.models.commands import models_app
 from fanslymotion.models.download import model, part_file
-from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.background import Downloads
 from fanslymotion.models.download.hub import DownloadError
 from fanslymotion.models.download.model import download
+from fanslymotion.models.download.state import DownloadState
 from fanslymotion.models.registry import check, list_models, list_upscalers, look, remove
 from fanslymotion.presets import load_presets
 from fanslymotion.tests.own_models import use_folder

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from fanslymotion.doctor.checks import Finding
 from fanslymotion.messages import msg
-from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.background import Downloads
+from fanslymotion.models.download.state import DownloadState
 from fanslymotion.pipeline.hardware.machine import Machine
 from fanslymotion.pipeline.memory.request_plan import plan_request
 from fanslymotion.pipeline.request import VideoRequest

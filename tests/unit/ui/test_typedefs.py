@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from fanslymotion.messages import Message, codes
-from fanslymotion.models.download.background import Downloads, DownloadState
+from fanslymotion.models.download.background import Downloads
+from fanslymotion.models.download.state import DownloadState
 from fanslymotion.pipeline.request import VideoRequest
 from fanslymotion.queue.liveness.host import MACHINE
 from fanslymotion.queue.store import transitions as state
