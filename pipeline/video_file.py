@@ -24,6 +24,7 @@ from .media.encoder_thread import EncoderThread
 from .media.frame_checks import FrameGuard
 from .media.interpolate import interpolate
 from .media.join import join
+from .media.upscale.files import UpscalerFile
 from .media.upscale.learned_detail import GaveUp, LearnedDetail
 from .media.upscale.tile_sizes import TileSizes
 from .media.upscale.upscaler import Upscaler
@@ -114,8 +115,7 @@ class VideoFile:
         size = resolved.width, resolved.height
         if file is None or not enlarged((resolved.clip.width, resolved.clip.height), self._trim, size):
             return None
-        device = self._attempt.memory.device
-        number = file.network.number_bytes(device, self._attempt.memory.machine.cpu_bf16)
+        device, number = self._attempt.memory.device, self._number_bytes(file)
         key = f"{file.fingerprint} {resolved.clip.width}x{resolved.clip.height} {size} {device} {number}"
         sides = TileSizes(self._attempt.work, key, tile_side(self._attempt.memory))
         if sides.given_up:
@@ -125,13 +125,17 @@ class VideoFile:
         return sides
 
     def _learned(self, sides: TileSizes | None) -> LearnedDetail | None:
-        """Load the wished upscaler. sides: its tiles; None = there is nothing for it to do."""
-        resolved, memory = self._attempt.resolved, self._attempt.memory
-        if sides is None or resolved.upscaler is None:
+        """Load the requested upscaler. sides: its tiles; None = there is nothing for it to do."""
+        resolved, file = self._attempt.resolved, self._attempt.resolved.upscaler
+        if sides is None or file is None:
             return None
-        number = resolved.upscaler.network.number_bytes(memory.device, memory.machine.cpu_bf16)
-        network = Upscaler(resolved.upscaler, memory.device, number)
+        network = Upscaler(file, self._attempt.memory.device, self._number_bytes(file))
         return LearnedDetail(network, (resolved.width, resolved.height), sides, self._attempt.warn)
+
+    def _number_bytes(self, file: UpscalerFile) -> int:
+        """Return the bytes of a number that the upscaler computes with, 2 or 4."""
+        memory = self._attempt.memory
+        return file.network.number_bytes(memory.device, memory.machine.cpu_bf16)
 
     def _decode(
         self,

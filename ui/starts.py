@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import FanslymotionError
 from ..models.find import find_model
 from ..pipeline.families.forecast import forecast
-from ..pipeline.memory.request_plan import wished_as
+from ..pipeline.memory.request_plan import requested_as
 from ..presets import Presets
 from ..queue.suitability import ANY_SIZE, plan_for_workers
 from ..queue.types import Job, Status, WorkerInfo
@@ -82,7 +82,7 @@ class StartTimes:
 
     def _planned(self, job: Job, size: tuple[int, int], workers: Sequence[WorkerInfo]) -> float:
         presets, settings, request = self._presets(), self._settings, job.request
-        loaded = (wished_as(request, find_model(request.model, presets, settings)),)  # kept from one job to the next
+        loaded = (requested_as(request, find_model(request.model, presets, settings)),)  # kept from one job to the next
         ends = job.last_photo is not None
         plan = plan_for_workers(workers, request, size, settings, presets, loaded=loaded, ends=ends)
         return forecast(plan).seconds

@@ -35,11 +35,7 @@ def families() -> tuple[str, ...]:
 def family(name: str) -> "Family":
     """Return a family by its preset key. Raise ModelError for an unknown one, as the list of models expects."""
     if name not in families():
-        known = ", ".join(families())
-        raise ModelError(
-            msg("{what} is {name!r}; choose one of {known}", what="family", name=name, known=known),
-            code=codes.WRONG_SETTING,
-        )
+        raise _not_among("family", name, families())
     return import_module(f".{name}", __package__).FAMILY
 
 
@@ -72,12 +68,12 @@ def check_sampling(preset: "ModelPreset") -> None:
             continue
         solvers = kind.schedules.get(schedule)
         if solvers is None:
-            raise _not_followed(f"{preset.name}: {place}.schedule", schedule, kind.schedules)
+            raise _not_among(f"{preset.name}: {place}.schedule", schedule, kind.schedules)
         if sampling.solver not in solvers:
-            raise _not_followed(f"{preset.name}: sampling.solver", sampling.solver, solvers)
+            raise _not_among(f"{preset.name}: sampling.solver", sampling.solver, solvers)
 
 
-def _not_followed(what: str, value: str, known: Iterable[str]) -> ModelError:
+def _not_among(what: str, value: str, known: Iterable[str]) -> ModelError:
     return ModelError(
         msg("{what} is {name!r}; choose one of {known}", what=what, name=value, known=", ".join(known)),
         code=codes.WRONG_SETTING,

@@ -69,7 +69,7 @@ def plan_request(
     if machine is not None and machine.host:  # as its worker reported it, without measurements
         machine = with_speeds(machine, measured.speeds, size.large)
     here = machine or devices.machine(watch, speeds=measured.speeds, own=pids, large=size.large, cuda=cuda, held=held)
-    warm = wished_as(request, model) in loaded and _is_prompt_cached(request, model, presets, settings)
+    warm = requested_as(request, model) in loaded and _is_prompt_cached(request, model, presets, settings)
     here = replace(here, figures=measured.figures, loaded=size.name if warm else "")
     found = PlanHistory(settings).recall(plan(here, size, work), size.name)
     return settle_compiling(found, settings.compile, measured, pids)
@@ -88,7 +88,7 @@ def _is_prompt_cached(request: VideoRequest, model: ModelFolder, presets: Preset
     return key in PromptCache(settings.prompts_dir)
 
 
-def wished_as(request: VideoRequest, model: ModelFolder) -> str:
+def requested_as(request: VideoRequest, model: ModelFolder) -> str:
     """Return the name of the loaded model that the request needs, see `ModelFolder.loaded_as`."""
     usual = model.preset.sampling.lora_strength
     loras = [(one.name, usual if one.strength is None else one.strength) for one in request.loras]

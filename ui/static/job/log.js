@@ -2,7 +2,8 @@
 // The job's log: live, escaped, coloured by level, with filter, search, follow, copy and download.
 
 import { t } from "../lib/catalogue.js";
-import { childrenOf, copyText, find, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
+import { copyText } from "../lib/clipboard.js";
+import { childrenOf, find, h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { clock } from "../lib/format.js";
 import { recall, remember } from "../lib/storage.js";
 
@@ -117,7 +118,6 @@ export class Log {
   async copy() {
     const shown = childrenOf(this.lines).filter((row) => !row.hidden);
     const text = shown.map((row) => [find(row, "span"), row.querySelector("pre")].map((part) => part?.textContent).filter((part) => part !== undefined).join("\n")).join("\n");
-    if (await copyText(text)) toast(t("log.copied"));
-    else toast(t("log.not_copied"), "error");
+    await copyText(text, t("log.copied"));
   }
 }

@@ -2,7 +2,8 @@
 // What a job was asked with: its settings in one line, its prompt, and the seed for the next video.
 
 import { t } from "../lib/catalogue.js";
-import { copyText, h, icon, ICONS, setText, show, toast } from "../lib/dom.js";
+import { copyText } from "../lib/clipboard.js";
+import { h, icon, ICONS, setText, show } from "../lib/dom.js";
 import { when } from "../lib/format.js";
 import { facts } from "./job_words.js";
 
@@ -16,7 +17,7 @@ export class Recipe {
     this.facts = h("span", { class: "facts" });
     this.useSeed = h("button", { type: "button", class: "link", data: { recipe: "seed" }, onclick: () => hooks.seed(this.seed) });
     this.words = h("p", { dir: "auto", tabIndex: 0 });
-    this.copy = h("button", { type: "button", class: "plain small icon", data: { recipe: "copy" }, onclick: () => this.copyPrompt() }, icon(ICONS.copy));
+    this.copy = h("button", { type: "button", class: "plain small icon", data: { recipe: "copy" }, onclick: () => copyText(this.prompt, t("job.prompt_copied")) }, icon(ICONS.copy));
     this.box = h("div", { class: "job-prompt", role: "group", hidden: true }, this.words, this.copy);
     this.element = h("div", { class: "recipe" }, h("p", {}, this.facts, " ", this.useSeed), this.box);
   }
@@ -33,10 +34,5 @@ export class Recipe {
     show(this.box, prompt !== "");
     this.box.setAttribute("aria-label", t("job.prompt"));
     for (const attribute of ["title", "aria-label"]) this.copy.setAttribute(attribute, t("job.copy_prompt"));
-  }
-
-  async copyPrompt() {
-    if (await copyText(this.prompt)) toast(t("job.prompt_copied"));
-    else toast(t("log.not_copied"), "error");
   }
 }

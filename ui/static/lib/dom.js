@@ -214,23 +214,6 @@ export function toast(text, kind = "info", ms = kind === "error" ? 9000 : 4500, 
   return box;
 }
 
-/** Into the clipboard; also on http://192.168…, where browsers hide navigator.clipboard. Whether it worked. @param {string} text */
-export async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    const area = h("textarea", { value: text, class: "unseen", readOnly: true, "aria-hidden": true });
-    byId("studio").append(area);
-    area.select();
-    const copied = document.execCommand("copy");
-    area.remove();
-    focused?.focus();
-    return copied;
-  }
-}
-
 /** Whether the system asks for less motion. */
 export function calm() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;

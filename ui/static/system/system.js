@@ -3,7 +3,8 @@
 
 import { restartWorker } from "../job/recovery.js";
 import { language, t } from "../lib/catalogue.js";
-import { arrange, childrenOf, copyText, find, focusOn, h, icon, ICONS, once, setText, shorten, show, toast } from "../lib/dom.js";
+import { copyText } from "../lib/clipboard.js";
+import { arrange, childrenOf, find, focusOn, h, icon, ICONS, once, setText, shorten, show, toast } from "../lib/dom.js";
 import { costOf, firstVideo } from "../lib/expected.js";
 import { bytes, duration, number } from "../lib/format.js";
 import { call } from "../lib/net.js";
@@ -220,8 +221,7 @@ export class SystemView {
   async report() {
     if (!this.state) return;
     const text = `${this.state.report}\n${navigator.userAgent}`;
-    if (await copyText(text)) toast(t("system.copied"));
-    else toast(t("log.not_copied"), "error");
+    await copyText(text, t("system.copied"));
   }
 }
 
